@@ -1,0 +1,49 @@
+/* Every cap of the program in one place. Bytes unless the name says otherwise. */
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+
+#define KIB(n) ((size_t)(n)*1024)
+#define MIB(n) ((size_t)(n)*1024 * 1024)
+
+/* HTTP server. Status when exceeded in brackets. */
+#define LIMIT_TARGET_BYTES KIB(8)	 /* request target [414] */
+#define LIMIT_HEADERS_BYTES KIB(64)	 /* all header names and values [431] */
+#define LIMIT_HEADERS_COUNT 128		 /* [431] */
+#define LIMIT_BODY_BYTES MIB(64)	 /* decoded request body, default of maxBodyBytes [413] */
+#define LIMIT_BODY_CODINGS 2		 /* stacked content codings [415] */
+#define LIMIT_DISCARD_BYTES MIB(1)	 /* of a refused body read before closing instead */
+#define LIMIT_HEADER_TIMEOUT_MS 15000	 /* first byte to end of head [408] */
+#define LIMIT_BODY_IDLE_TIMEOUT_MS 30000 /* between two reads of a body [408] */
+#define LIMIT_KEEPALIVE_IDLE_MS 75000	 /* between requests: closed silently */
+#define LIMIT_WRITE_STALL_MS 300000	 /* a client that reads nothing for so long is cut off */
+#define LIMIT_CONNECTIONS_COUNT 20000	 /* accepted at once */
+#define LIMIT_READ_CHUNK_BYTES KIB(64)	 /* one read from a socket */
+#define LIMIT_PIPELINE_BYTES KIB(64)	 /* bytes of following requests kept while one is served */
+#define LIMIT_WRITE_HIGH_BYTES KIB(256)	 /* write queue: pause the source above */
+#define LIMIT_WRITE_LOW_BYTES KIB(64)	 /* and resume below */
+#define LIMIT_WRITE_QUEUE_BYTES MIB(80)	 /* a conn that is written to beyond this is closed */
+
+/* JSON. */
+#define LIMIT_JSON_DEPTH 256		  /* client bodies and upstream events */
+#define LIMIT_EVENT_BYTES MIB(16)	  /* one SSE event (PROTOCOL 4) */
+#define LIMIT_ERROR_BODY_BYTES KIB(256)	  /* upstream error body that is kept */
+#define LIMIT_FOLD_BYTES MIB(64)	  /* answer folded for a client that does not stream */
+#define LIMIT_HELD_BYTES MIB(1)		  /* events held back before the commit point */
+#define LIMIT_UPSTREAM_BODY_BYTES MIB(80) /* request body built for upstream */
+#define LIMIT_ARENA_BYTES MIB(16)	  /* one exchange's arena */
+
+/* Files. */
+#define LIMIT_CONFIG_FILE_BYTES MIB(1)
+#define LIMIT_STATE_FILE_BYTES MIB(8)
+#define LIMIT_AUTH_FILE_BYTES KIB(256)
+
+/* Tables. */
+#define LIMIT_SLOTS_COUNT 1024
+#define LIMIT_SLOT_ID_BYTES 64
+#define LIMIT_SESSION_KEY_BYTES 256
+#define LIMIT_AFFINITY_COUNT 65536
+#define LIMIT_WAITERS_COUNT 10000
+#define LIMIT_LOG_BATCH_BYTES KIB(64)
+#define LIMIT_LOG_VALUE_BYTES 1024
+
+#endif

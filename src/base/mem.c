@@ -1,0 +1,44 @@
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *check(void *p)
+{
+	if (!p) {
+		fputs("codex-slot-relay: out of memory\n", stderr);
+		abort();
+	}
+	return p;
+}
+
+void *mem_zalloc(size_t size)
+{
+	return check(calloc(1, size ? size : 1));
+}
+
+void *mem_realloc(void *p, size_t size)
+{
+	return check(realloc(p, size ? size : 1));
+}
+
+char *mem_strdup(const char *s)
+{
+	return s ? check(strdup(s)) : NULL;
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+	char *copy = check(malloc(n + 1));
+
+	if (n)
+		memcpy(copy, s, n);
+	copy[n] = '\0';
+	return copy;
+}
+
+void *mem_try_alloc(size_t size)
+{
+	return malloc(size ? size : 1);
+}

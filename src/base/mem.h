@@ -1,0 +1,27 @@
+/*
+ * Small allocations that cannot sensibly fail: they abort the process when memory is out.
+ * Sizes that come from the wire never go through here; they pass a limit from limits.h and
+ * then buf_reserve() or mem_try_alloc(), which report failure.
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+/* Zeroed memory; aborts on OOM. Free with free(). */
+void *mem_zalloc(size_t size);
+/* Grows or shrinks; aborts on OOM. */
+void *mem_realloc(void *p, size_t size);
+/* Copy of a NUL-terminated string; aborts on OOM. NULL gives NULL. */
+char *mem_strdup(const char *s);
+/* Copy of n bytes plus a terminating NUL. */
+char *mem_strndup(const char *s, size_t n);
+/* Uninitialised memory or NULL. For sizes that the wire chose, after their limit was checked. */
+void *mem_try_alloc(size_t size) MUST_CHECK;
+
+#endif

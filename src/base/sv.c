@@ -1,0 +1,143 @@
+#include "base/sv.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <strings.h>
+
+bool sv_ieq(struct sv a, struct sv b)
+{
+	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
+bool sv_starts(struct sv s, struct sv prefix)
+{
+	return s.n >= prefix.n && sv_eq(sv_make(s.p, prefix.n), prefix);
+}
+
+bool sv_istarts(struct sv s, struct sv prefix)
+{
+	return s.n >= prefix.n && sv_ieq(sv_make(s.p, prefix.n), prefix);
+}
+
+bool sv_ends(struct sv s, struct sv suffix)
+{
+	return s.n >= suffix.n && sv_eq(sv_from(s, s.n - suffix.n), suffix);
+}
+
+ptrdiff_t sv_find(struct sv hay, struct sv needle)
+{
+	const char *hit;
+
+	if (needle.n == 0)
+		return 0;
+	if (hay.n < needle.n)
+		return -1;
+	hit = memmem(hay.p, hay.n, needle.p, needle.n);
+	return hit ? hit - hay.p : -1;
+}
+
+ptrdiff_t sv_ifind(struct sv hay, struct sv needle)
+{
+	for (size_t i = 0; i + needle.n <= hay.n; i++) {
+		if (sv_ieq(sv_make(hay.p + i, needle.n), needle))
+			return (ptrdiff_t)i;
+	}
+	return -1;
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct sv sv_trim(struct sv s)
+{
+	while (s.n && is_space(s.p[0]))
+		s = sv_from(s, 1);
+	while (s.n && is_space(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+struct sv sv_from(struct sv s, size_t offset)
+{
+	if (offset > s.n)
+		offset = s.n;
+	return sv_make(s.p + offset, s.n - offset);
+}
+
+struct sv sv_split(struct sv *rest, char sep)
+{
+	const char *hit = rest->n ? memchr(rest->p, sep, rest->n) : NULL;
+	struct sv head = *rest;
+
+	if (!hit) {
+		*rest = SV_NONE;
+		return head;
+	}
+	head.n = (size_t)(hit - rest->p);
+	*rest = sv_from(*rest, head.n + 1);
+	return head;
+}
+
+int sv_u64(struct sv s, uint64_t *ret)
+{
+	uint64_t value = 0;
+
+	if (s.n == 0)
+		return -EINVAL;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned digit = (unsigned)(unsigned char)s.p[i] - '0';
+
+		if (digit > 9)
+			return -EINVAL;
+		if (value > (UINT64_MAX - digit) / 10)
+			return -ERANGE;
+		value = value * 10 + digit;
+	}
+	*ret = value;
+	return 0;
+}
+
+int sv_i64(struct sv s, int64_t *ret)
+{
+	bool negative = s.n && s.p[0] == '-';
+	uint64_t magnitude;
+	int err = sv_u64(negative ? sv_from(s, 1) : s, &magnitude);
+
+	if (err)
+		return err;
+	if (magnitude > (uint64_t)INT64_MAX)
+		return -ERANGE;
+	*ret = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+	return 0;
+}
+
+int sv_f64(struct sv s, double *ret)
+{
+	char text[64];
+	char *end;
+	double value;
+
+	if (s.n == 0 || s.n >= sizeof(text) || is_space(s.p[0]))
+		return -EINVAL;
+	memcpy(text, s.p, s.n);
+	text[s.n] = '\0';
+	if (strcspn(text, "xXpPnNiI") != s.n)
+		return -EINVAL;
+	value = strtod(text, &end);
+	if (*end || end == text)
+		return -EINVAL;
+	if (!isfinite(value))
+		return -ERANGE;
+	*ret = value;
+	return 0;
+}
+
+uint64_t sv_hash(struct sv s, uint64_t seed)
+{
+	for (size_t i = 0; i < s.n; i++)
+		seed = (seed ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
+	return seed;
+}
