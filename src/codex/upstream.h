@@ -24,7 +24,10 @@ struct upstream_request {
 struct upstream_ops {
 	/* A 2xx event-stream head came; upstream_headers() are there. */
 	void (*on_head)(struct upstream *u, void *arg, int status);
-	/* One event; views valid during the call. After a terminal event no more come. */
+	/*
+	 * One event; views valid during the call. After completed or incomplete no more come; failed
+	 * and error events are not handed out: they are told by on_end.
+	 */
 	void (*on_event)(struct upstream *u, void *arg, const struct event *ev);
 	/*
 	 * The end. failure->class FAILURE_NONE after a terminal completed/incomplete event
