@@ -40,8 +40,6 @@ struct lease {
 	struct slot_table *table;
 };
 
-enum { TRIED_MAX = LIMIT_SLOTS_COUNT };
-
 struct lease_request {
 	struct sv session; /* affinity key, empty: none */
 	struct sv model;
@@ -60,7 +58,7 @@ struct lease_report {
 
 /*
  * 0 and *ret; -EAGAIN: all able slots are busy, wait for on_capacity; -ENOENT: none can serve now
- * (report->pick.recovers_ms tells when). report may be NULL.
+ * (report->pick.recovers_ms tells when). *report is always filled.
  */
 int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct lease *ret,
 	struct lease_report *report) MUST_CHECK;
