@@ -119,7 +119,7 @@ static void on_failure(struct slot *s, const struct slot_verdict *v,
 		break;
 	}
 	s->failures++;
-	snprintf(s->last_error, sizeof(s->last_error), "%s: %s", failure_class_name(f->class),
+	snprintf(s->last_error, sizeof(s->last_error), "%.32s: %.200s", failure_class_name(f->class),
 		f->err.message);
 	switch (f->class) {
 	case FAILURE_RATE_LIMIT:
