@@ -1,0 +1,84 @@
+/*
+ * HTTP client: libcurl's multi interface on the loop; connections are kept and reused. A fetch is
+ * one request. Its callbacks run on the loop, possibly from inside libcurl; fetch_cancel(),
+ * fetch_pause() and fetch_resume() are safe inside them. Owner: the pool; a fetch frees itself
+ * after on_done or fetch_cancel(). TLS, proxies (environment or option), decompression off.
+ */
+#ifndef IO_FETCH_H
+#define IO_FETCH_H
+
+#include "base/buf.h"
+#include "io/loop.h"
+#include "proto/http1.h"
+
+struct fetch_pool;
+struct fetch;
+
+struct fetch_options {
+	long max_connections_per_host; /* 0: no limit */
+	long idle_connections;	       /* kept open; 0: 256 */
+	bool http2;		       /* allow HTTP/2 over TLS; default HTTP/1.1 */
+	const char *ca_file;	       /* NULL: system's */
+	const char *proxy;	       /* NULL: environment */
+};
+struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options *options);
+/* Cancels what runs. */
+void fetch_pool_free(struct fetch_pool *p);
+
+enum fetch_outcome {
+	FETCH_OK,	 /* complete response, as far as HTTP framing tells */
+	FETCH_CONNECT,	 /* DNS, connect or TLS failed: the request was not sent */
+	FETCH_SEND,	 /* connection lost while sending, no response byte */
+	FETCH_TRUNCATED, /* connection lost after the request was sent: reset, EOF inside the body,
+			    no answer */
+	FETCH_IDLE,	 /* nothing came for idle_timeout_ms */
+	FETCH_TIMEOUT,	 /* total_timeout_ms is over */
+	FETCH_PROTOCOL,	 /* the answer was not HTTP, or its head over limits */
+};
+
+struct fetch_result {
+	enum fetch_outcome outcome;
+	int status;	       /* 0 when no head came */
+	const char *message;   /* static or owned by the fetch; "" on success; never holds a URL's
+				  query or a header */
+	int64_t connect_us;    /* 0 when reused */
+	int64_t first_byte_us; /* from start; 0 when none */
+};
+
+struct fetch_ops {
+	/* Final head (1xx passed over): fetch_status(), fetch_header(). */
+	void (*on_head)(struct fetch *f, void *arg);
+	/* Body bytes, borrowed for the call. */
+	void (*on_data)(struct fetch *f, void *arg, struct sv bytes);
+	/* Exactly once, unless cancelled. f is freed after it. */
+	void (*on_done)(struct fetch *f, void *arg, const struct fetch_result *result);
+};
+
+struct fetch_request {
+	const char *method; /* "GET", "POST", … */
+	const char *url;
+	const struct http_header *headers; /* copied; an empty value is sent as an empty header */
+	size_t header_count;
+	struct sv body; /* borrowed until on_done or cancel; sent with Content-Length for POST */
+	int64_t connect_timeout_ms; /* 0: 10 s */
+	int64_t idle_timeout_ms;    /* between bytes, from the sent request on; not counted while
+				       paused; 0: none */
+	int64_t total_timeout_ms;   /* 0: none */
+};
+/* Starts at the next loop turn at the latest. Never fails: problems arrive in on_done. */
+struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
+	const struct fetch_ops *ops, void *arg);
+/* No callback comes after this. Closes the connection at once when the response was not complete.
+ */
+void fetch_cancel(struct fetch *f);
+/* No on_data after pause until resume; bytes that libcurl holds already are kept, bounded by its
+ * buffer. */
+void fetch_pause(struct fetch *f);
+void fetch_resume(struct fetch *f);
+int fetch_status(const struct fetch *f);
+/* Response header by name (any case), SV_NONE if absent; valid until the fetch ends. */
+struct sv fetch_header(const struct fetch *f, struct sv name);
+/* All response headers, for classes of names ("x-codex-…"). */
+const struct http_header *fetch_headers(const struct fetch *f, size_t *ret_count);
+
+#endif

@@ -1,0 +1,31 @@
+/* URLs of upstreams and listen addresses: parsed, checked, put together. Pure. */
+#ifndef PROTO_URL_H
+#define PROTO_URL_H
+
+#include "base/buf.h"
+
+struct url {
+	struct sv scheme; /* "http" or "https", lower case checked */
+	struct sv host;	  /* without brackets */
+	uint16_t port;	  /* explicit or the scheme's default */
+	struct sv path;	  /* from the first '/', "" if none; no query */
+};
+
+/* Views of text. -EINVAL for anything but an absolute http(s) URL without user info or fragment. */
+int url_parse(struct sv text, struct url *ret) MUST_CHECK;
+/* "host:port", "[v6]:port", ":port" (all addresses) or "port": -EINVAL otherwise. Port 0 is
+ * allowed. */
+int url_parse_listen(struct sv text, char *host, size_t host_size, uint16_t *ret_port) MUST_CHECK;
+/*
+ * Base of the backend from any of its accepted forms "…", "…/codex", "…/codex/responses" and with
+ * trailing slashes (SPEC 4): appends the form without "/codex" and without a trailing slash.
+ */
+int url_backend_base(struct sv text, struct buf *out) MUST_CHECK;
+/* Decodes %XX of a query value ('+' is a space) and appends it. -EBADMSG on a bad escape. */
+int url_unescape(struct sv text, struct buf *out) MUST_CHECK;
+/* Appends text with everything but unreserved characters as %XX (RFC 3986). */
+void url_escape(struct sv text, struct buf *out);
+/* Value of a key in a query string, raw; SV_NONE when absent. */
+struct sv url_query_get(struct sv query, struct sv key);
+
+#endif
