@@ -47,7 +47,6 @@ struct http1_parser {
 	llhttp_t llhttp;
 	bool head_complete; /* llhttp says so */
 	bool in_value;
-	bool minor; /* HTTP/1.1 */
 	bool body_complete;
 	bool stopped;
 	size_t trailer_bytes;
@@ -330,9 +329,9 @@ static int read_request_line(struct http1_parser *p)
 		return refuse(p, 400, "malformed request line");
 	if (line.p[5] != '1' || line.p[7] > '1')
 		return refuse(p, 505, "HTTP version is not supported");
-	p->minor = line.p[7] == '1';
+	r->is_http10 = line.p[7] == '0';
 	r->is_head = sv_eq(r->method, SV("HEAD"));
-	r->keep_alive = p->minor;
+	r->keep_alive = !r->is_http10;
 	if (sv_eq(r->method, SV("CONNECT")))
 		return refuse(p, 501, "this is not a proxy: CONNECT is not supported");
 	return split_target(p);
@@ -374,7 +373,7 @@ static int read_transfer_encoding(struct http1_parser *p, struct sv value)
 {
 	if (p->coding_seen)
 		return refuse(p, 400, "more than one Transfer-Encoding");
-	if (!p->minor)
+	if (p->request.is_http10)
 		return refuse(p, 400, "Transfer-Encoding in an HTTP/1.0 request");
 	p->coding_seen = true;
 	if (!sv_ieq(value, SV("chunked")))
@@ -387,7 +386,7 @@ static int read_expect(struct http1_parser *p, struct sv value)
 {
 	if (!sv_ieq(value, SV("100-continue")))
 		return refuse(p, 417, "unknown expectation");
-	p->request.expects_continue = p->minor;
+	p->request.expects_continue = !p->request.is_http10;
 	return 0;
 }
 
@@ -438,7 +437,7 @@ static int read_headers(struct http1_parser *p)
 	}
 	if (total > LIMIT_HEADERS_BYTES)
 		return refuse(p, 431, "header fields are too large");
-	if (p->minor && !p->host_seen)
+	if (!r->is_http10 && !p->host_seen)
 		return refuse(p, 400, "Host is missing");
 	if (p->length_seen && r->chunked)
 		return refuse(p, 400, "both Content-Length and Transfer-Encoding");
