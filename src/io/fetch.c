@@ -213,7 +213,8 @@ static enum fetch_outcome outcome_of(const struct fetch *f, CURLcode code)
 	if (f->has_fault)
 		return f->fault;
 	if (code == CURLE_OK)
-		return f->head.final ? FETCH_OK : FETCH_PROTOCOL;
+		/* libcurl takes an end inside the head for a success. */
+		return f->head.final ? FETCH_OK : FETCH_TRUNCATED;
 	if (!f->sending)
 		return FETCH_CONNECT;
 	switch (code) {
@@ -244,7 +245,7 @@ static const char *message_of(struct fetch *f, CURLcode code)
 	if (f->has_fault)
 		return f->fault_message;
 	if (code == CURLE_OK)
-		return f->head.final ? "" : "no HTTP answer";
+		return f->head.final ? "" : "the connection closed inside the response head";
 	if (code == CURLE_OPERATION_TIMEDOUT && !f->sending)
 		return "connect timed out";
 	curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &os_error);
