@@ -26,6 +26,11 @@
 #define LIMIT_WRITE_LOW_BYTES KIB(64)	 /* and resume below */
 #define LIMIT_WRITE_QUEUE_BYTES MIB(80)	 /* a conn that is written to beyond this is closed */
 
+/* HTTP client. */
+#define LIMIT_RESPONSE_HEAD_BYTES KIB(64) /* 1xx heads before the final one included */
+#define LIMIT_RESPONSE_HEADERS_COUNT 256
+#define LIMIT_REQUEST_HEAD_BYTES KIB(256) /* headers that we send */
+
 /* JSON. */
 #define LIMIT_JSON_DEPTH 256		  /* client bodies and upstream events */
 #define LIMIT_EVENT_BYTES MIB(16)	  /* one SSE event (PROTOCOL 4) */
