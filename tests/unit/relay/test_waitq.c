@@ -21,8 +21,10 @@ static bool try_now(struct waiter *w)
 {
 	struct guest *g = CONTAINER_OF(w, struct guest, waiter);
 
-	if (leases == 0)
+	if (leases == 0) {
+		loop_stop(loop);
 		return false;
+	}
 	leases--;
 	waitq_remove(w);
 	served[served_count++] = g->id;
@@ -32,6 +34,7 @@ static bool try_now(struct waiter *w)
 static void on_timeout(struct waiter *w)
 {
 	expired[expired_count++] = CONTAINER_OF(w, struct guest, waiter)->id;
+	loop_stop(loop);
 }
 
 static struct guest guest(int id)
@@ -66,8 +69,7 @@ static void test_first_come_first_served(void **state)
 	waitq_kick(q);
 	waitq_kick(q);
 	assert_int_equal(served_count, 0); /* not before the end of the loop turn */
-	while (waitq_count(q) > 1)
-		loop_turn(loop);
+	loop_run(loop);
 	assert_int_equal(served_count, 2);
 	assert_int_equal(served[0], 1);
 	assert_int_equal(served[1], 2);
@@ -82,8 +84,7 @@ static void test_who_waits_too_long_is_told(void **state)
 
 	assert_int_equal(waitq_add(q, &guests[0].waiter, 60000), 0);
 	assert_int_equal(waitq_add(q, &guests[1].waiter, 1), 0);
-	while (expired_count == 0)
-		loop_turn(loop);
+	loop_run(loop);
 	assert_int_equal(expired[0], 2);
 	assert_int_equal(waitq_count(q), 1);
 	waitq_remove(&guests[0].waiter);
