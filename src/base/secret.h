@@ -18,7 +18,10 @@ void secret_copy(struct secret *to, const struct secret *from);
 /* Wipes and frees. Accepts an empty one. */
 void secret_fini(struct secret *s);
 bool secret_is_empty(const struct secret *s);
-/* Takes as long for any text of one length, so that an answer's delay tells nothing. */
+/*
+ * Takes as long for any text of one length, so that an answer's delay tells nothing. An empty
+ * secret equals nothing, not even an empty text: a password that was never set lets nobody in.
+ */
 bool secret_equals(const struct secret *s, struct sv text);
 /* The bytes, for putting them on the wire or into a 0600 file. Valid until the next change. */
 struct sv secret_expose(const struct secret *s);
