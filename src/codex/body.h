@@ -9,11 +9,27 @@
 #include "base/jv.h"
 #include "dialect/api_err.h"
 
+/* What happens to a top-level member of a body that no Codex client sent. */
+enum codex_body_action {
+	CODEX_BODY_KEEP, /* the client's bytes */
+	CODEX_BODY_DROP,
+	CODEX_BODY_WRITE, /* checked, replaced or added */
+};
+
+struct codex_body_rule {
+	struct sv name;
+	enum codex_body_action action;
+};
+
 struct codex_body_options {
 	bool native;	 /* a Codex client's body: copied byte for byte unless drop_reasoning */
 	struct sv model; /* replaces `model` when not empty (alias resolved), native too */
 	struct sv prompt_cache_key; /* used when the body has none; ignored for native bodies */
-	bool drop_reasoning; /* leave out reasoning items: their blobs belong to another account */
+	/*
+	 * Leave out reasoning items: their blobs belong to another account. Compaction items stay:
+	 * they are the conversation, and losing it silently would be worse than upstream's refusal.
+	 */
+	bool drop_reasoning;
 };
 
 /*
@@ -32,5 +48,8 @@ void codex_body_derive_key(struct jv request, char out[37]);
 
 /* Does `input` hold a reasoning or compaction item with encrypted_content (bound to an account)? */
 bool codex_body_has_blobs(struct jv request);
+
+/* The table of top-level members, row by row; NULL behind the last one. For tests. */
+const struct codex_body_rule *codex_body_rule(size_t row);
 
 #endif

@@ -11,6 +11,21 @@
 
 enum { CODEX_HEADERS_MAX = LIMIT_HEADERS_COUNT + 16 };
 
+/* What happens to a client's header on its way upstream. */
+enum codex_header_action {
+	CODEX_HEADER_DROP,	 /* never forwarded */
+	CODEX_HEADER_NATIVE,	 /* a native Codex client's passes */
+	CODEX_HEADER_TURN_STATE, /* as NATIVE, on the slot that made it only */
+	CODEX_HEADER_REPLACE,	 /* ours, whatever the client sent */
+};
+
+/* A name in lower case; all names that start with it when prefix is set. */
+struct codex_header_rule {
+	struct sv name;
+	enum codex_header_action action;
+	bool prefix;
+};
+
 /* Is this a native Codex client (PROTOCOL 8: originator, or user agent starting with one of them)?
  */
 bool codex_client_is_native(const struct http_request *r);
@@ -37,7 +52,8 @@ struct codex_header_options {
 
 /*
  * Fills out[] and *ret_count. The authorization value is made in the arena and must be wiped by
- * codex_headers_wipe() when the attempt ends. -ENOMEM.
+ * codex_headers_wipe() when the attempt ends. Headers that no row names are dropped. -ENOMEM;
+ * -EINVAL when the token cannot stand in a header.
  */
 int codex_headers_build(const struct codex_cred *cred, const struct codex_header_options *options,
 	struct arena *arena, struct http_header out[CODEX_HEADERS_MAX],
@@ -49,5 +65,10 @@ void codex_headers_wipe(struct http_header *headers, size_t count);
  * x-reasoning-included, openai-model, x-request-id, openai-processing-ms, …)?
  */
 bool codex_answer_header_passes(struct sv name);
+
+/* The first rule that names this header; NULL: dropped like all unknown ones. */
+const struct codex_header_rule *codex_header_find(struct sv name);
+/* The table, row by row; NULL behind the last one. For tests. */
+const struct codex_header_rule *codex_header_rule(size_t row);
 
 #endif
