@@ -38,10 +38,21 @@ struct failure {
 	 * "try again in 6m0s" text.
 	 */
 	int64_t until_ms;
+	/* What happened, for logs only: upstream's or the transport's own words. */
+	char detail[256];
 };
 
-/* An HTTP answer with a status other than 2xx, or a 2xx that is no event stream. meters may be
- * NULL. */
+/* A signal and the class that it means. */
+struct failure_rule {
+	enum failure_class class;
+	struct sv text; /* a code or type, whole; a part of a message; "" in status rules */
+	int status, status_last; /* range; 0 in other rules */
+};
+
+/*
+ * An HTTP answer with a status other than 2xx, or a 2xx that is no event stream. meters may be
+ * NULL. ret->err.body is a view of body for the classes whose answer is passed on.
+ */
 void failure_from_http(int status, const struct http_header *headers, size_t header_count,
 	struct sv body, const struct meters *meters, int64_t now_ms, struct failure *ret);
 /* A terminal event response.failed or error. False when the event is neither. */
@@ -52,5 +63,11 @@ bool failure_from_event(
 void failure_from_fetch(const struct fetch_result *result, struct failure *ret);
 /* "Please try again in 1.5s", "6m0s", "300ms", "1h2m": milliseconds, or -1. */
 int64_t failure_parse_try_again(struct sv text);
+
+/* What a client is told for a class: status, type, code and a sentence. */
+const struct api_err *failure_default(enum failure_class class);
+enum failure_table { FAILURE_BY_CODE, FAILURE_BY_TEXT, FAILURE_BY_STATUS, FAILURE_BY_TYPE };
+/* A table in the order of their authority, row by row; NULL behind the last one. For tests. */
+const struct failure_rule *failure_rule(enum failure_table table, size_t row);
 
 #endif

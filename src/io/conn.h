@@ -56,6 +56,10 @@ bool conn_is_congested(const struct conn *c);
 void conn_close_after_write(struct conn *c, enum conn_end why);
 /* Drops what is queued. */
 void conn_close_now(struct conn *c, enum conn_end why);
+/* The same, with a RST instead of a FIN where the system allows. */
+void conn_reset(struct conn *c, enum conn_end why);
+/* Writes what is queued, then sends FIN; reading goes on. Nothing can be written any more. */
+void conn_shutdown_after_write(struct conn *c);
 
 struct listener;
 /*

@@ -34,7 +34,7 @@ struct http_handler {
 	 * NULL. */
 	void (*on_drain)(struct http_stream *s, void *arg);
 	/* The client is gone before the answer was finished. Forget s; the response goes nowhere.
-	 * Only if on_request was called. */
+	 * Only if on_request was called, or http_respond_head() from on_head. */
 	void (*on_gone)(struct http_stream *s, void *arg, enum conn_end why);
 	/* Appends a JSON body for a fault. May be NULL (plain OpenAI error shape then). */
 	void (*render_fault)(const struct http_request *r, const struct http_fault *fault,

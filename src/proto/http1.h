@@ -28,6 +28,7 @@ struct http_request {
 	bool expects_continue; /* Expect: 100-continue */
 	bool keep_alive;       /* what version and Connection say */
 	bool is_head;
+	bool is_http10; /* no chunked answers, no interim answers */
 };
 
 /* Value of a header by name (any case); SV_NONE when absent; the first one when repeated. */

@@ -329,6 +329,29 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 	return 0;
 }
 
+bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
+{
+	struct pick_options options = options_of(t, r->now_ms);
+	struct pick_result result;
+
+	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
+	mark_tried(t, r);
+	result = pick(&options, t->candidates, t->count, NULL);
+	return result.chosen >= 0 || result.any_busy;
+}
+
+void slot_table_remember(
+	struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms)
+{
+	affinity_put(t->affinity, key, slot_key(s), now_ms);
+}
+
+bool slot_table_came_from(
+	struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms)
+{
+	return affinity_get(t->affinity, key, now_ms) == slot_key(s);
+}
+
 void lease_note(struct lease *l, const struct slot_verdict *v, int64_t now_ms)
 {
 	struct cooldown_conf conf = {

@@ -62,6 +62,11 @@ struct lease_report {
  */
 int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct lease *ret,
 	struct lease_report *report) MUST_CHECK;
+/* Would slot_table_lease() find a slot, now or when a busy one gets free? Takes nothing. */
+bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r);
+/* Remembers under any key (a turn-state) that it came from this slot, and asks for it. */
+void slot_table_remember(struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms);
+bool slot_table_came_from(struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms);
 /* The same slot again for another try of the same request; the lease goes on. */
 void lease_note(struct lease *l, const struct slot_verdict *v, int64_t now_ms);
 /* Applies the verdict and gives the slot back. *l is empty afterwards. Accepts an empty lease. */

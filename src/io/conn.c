@@ -1,0 +1,469 @@
+#include "io/conn.h"
+
+#include "base/limits.h"
+#include "io/conn_accept.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <uv.h>
+
+enum {
+	PIECES = 8,	    /* of the queue, in one system call */
+	COPY_BYTES = 16384, /* smaller buffers are copied rather than queued themselves */
+	FIRST_BYTES = 1024, /* of a fresh output buffer */
+	/* Handed to libuv at a time when the kernel is full: progress is told between them. */
+	FLYING_BYTES = 128 * 1024,
+};
+
+enum conn_state {
+	CONN_OPEN,
+	CONN_FINISHING, /* writes what is queued, then closes */
+	CONN_CLOSING,	/* on_closed comes */
+};
+
+/* A part of the write queue that is not appended to any more. */
+struct piece {
+	struct piece *next;
+	struct buf bytes;
+	size_t sent;
+};
+
+struct conn {
+	uv_tcp_t tcp;
+	struct loop *loop;
+	const struct conn_ops *ops;
+	void *owner;
+	struct accept_group *group;
+	enum conn_state state;
+	enum conn_end why;
+	bool congested;
+	bool writing;  /* write_request is on its way, with the first pieces */
+	bool shutting; /* FIN follows the queue */
+	bool shut;
+	struct buf out;	      /* end of the queue: collects one loop turn's writes */
+	struct piece *pieces; /* queue before out */
+	struct piece **pieces_end;
+	size_t queued;	     /* bytes in pieces and out */
+	size_t flying;	     /* of these, handed to write_request */
+	uint64_t sent_bytes; /* all in all */
+	uint64_t stall_at;   /* sent_bytes when the stall timer was started */
+	struct deferred flush;
+	struct timer stall;
+	uv_write_t write_request;
+	uv_shutdown_t shutdown_request;
+	char peer[ACCEPT_ADDRESS_BYTES];
+};
+
+static void flush(struct conn *c);
+
+/* One read buffer serves all connections: bytes are borrowed for the call only. */
+static _Thread_local char read_buffer[LIMIT_READ_CHUNK_BYTES];
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+	(void)handle;
+	(void)suggested;
+	*ret = uv_buf_init(read_buffer, sizeof(read_buffer));
+}
+
+static struct conn *conn_of(uv_stream_t *stream)
+{
+	return CONTAINER_OF((uv_tcp_t *)stream, struct conn, tcp);
+}
+
+static void on_uv_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
+{
+	struct conn *c = conn_of(stream);
+
+	if (c->state != CONN_OPEN || n == 0)
+		return;
+	if (n > 0)
+		c->ops->on_read(c, sv_make(bytes->base, (size_t)n));
+	else if (n == UV_EOF && c->ops->on_eof)
+		c->ops->on_eof(c);
+	else
+		conn_close_now(c, CONN_END_PEER);
+}
+
+void conn_read_start(struct conn *c)
+{
+	if (c->state == CONN_OPEN)
+		uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_uv_read);
+}
+
+void conn_read_stop(struct conn *c)
+{
+	if (c->state == CONN_OPEN)
+		uv_read_stop((uv_stream_t *)&c->tcp);
+}
+
+/* The write queue. */
+
+static void add_piece(struct conn *c, struct buf *b)
+{
+	struct piece *piece = mem_zalloc(sizeof(*piece));
+
+	buf_move(b, &piece->bytes);
+	*c->pieces_end = piece;
+	c->pieces_end = &piece->next;
+}
+
+static void drop_queue(struct conn *c)
+{
+	while (c->pieces) {
+		struct piece *piece = c->pieces;
+
+		c->pieces = piece->next;
+		buf_fini(&piece->bytes);
+		free(piece);
+	}
+	c->pieces_end = &c->pieces;
+	buf_fini(&c->out);
+	c->queued = 0;
+}
+
+/* The kernel took n bytes from the front. */
+static void take_sent(struct conn *c, size_t n)
+{
+	assert(n <= c->queued);
+	c->queued -= n;
+	c->sent_bytes += n;
+	while (c->pieces) {
+		struct piece *piece = c->pieces;
+		size_t left = piece->bytes.len - piece->sent;
+
+		if (n < left) {
+			piece->sent += n;
+			return;
+		}
+		n -= left;
+		c->pieces = piece->next;
+		if (!c->pieces)
+			c->pieces_end = &c->pieces;
+		buf_fini(&piece->bytes);
+		free(piece);
+	}
+	if (n == c->out.len) {
+		/* Not kept: an idle connection holds no buffer. */
+		buf_fini(&c->out);
+	} else if (n) {
+		struct piece *piece;
+
+		add_piece(c, &c->out);
+		piece = c->pieces;
+		piece->sent = n;
+	}
+}
+
+static unsigned front_of_queue(
+	struct conn *c, size_t most_bytes, uv_buf_t vec[PIECES], size_t *ret_bytes)
+{
+	unsigned count = 0;
+	size_t bytes = 0;
+
+	for (struct piece *p = c->pieces; p && count < PIECES && bytes < most_bytes; p = p->next) {
+		size_t n = p->bytes.len - p->sent;
+
+		if (n > most_bytes - bytes)
+			n = most_bytes - bytes;
+		vec[count++] = uv_buf_init(p->bytes.data + p->sent, (unsigned)n);
+		bytes += n;
+	}
+	if (c->out.len && count < PIECES && bytes < most_bytes) {
+		vec[count++] = uv_buf_init(c->out.data, (unsigned)c->out.len);
+		bytes += c->out.len;
+	}
+	*ret_bytes = bytes;
+	return count;
+}
+
+static void note_drained(struct conn *c)
+{
+	if (!c->congested || c->queued >= LIMIT_WRITE_LOW_BYTES)
+		return;
+	c->congested = false;
+	if (c->state == CONN_OPEN && c->ops->on_drain)
+		c->ops->on_drain(c);
+}
+
+static void on_stall(struct timer *t)
+{
+	struct conn *c = CONTAINER_OF(t, struct conn, stall);
+	uint64_t sent_bytes = c->sent_bytes + c->queued - conn_queued_bytes(c);
+
+	if (sent_bytes == c->stall_at) {
+		conn_close_now(c, CONN_END_TIMEOUT);
+		return;
+	}
+	c->stall_at = sent_bytes;
+	timer_start(t, LIMIT_WRITE_STALL_MS);
+}
+
+static void on_queue_empty(struct conn *c)
+{
+	timer_stop(&c->stall);
+	buf_fini(&c->out);
+	if (c->state == CONN_FINISHING) {
+		conn_close_now(c, c->why);
+	} else if (c->shutting && !c->shut) {
+		c->shut = true;
+		/* Fails when the peer reset the connection, which reading tells. */
+		uv_shutdown(&c->shutdown_request, (uv_stream_t *)&c->tcp, NULL);
+	}
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+	struct conn *c = CONTAINER_OF(request, struct conn, write_request);
+	size_t flying = c->flying;
+
+	c->writing = false;
+	c->flying = 0;
+	if (c->state == CONN_CLOSING)
+		return;
+	if (status < 0) {
+		conn_close_now(c, CONN_END_PEER);
+		return;
+	}
+	take_sent(c, flying);
+	flush(c);
+}
+
+/* What the kernel did not take at once waits in libuv; its bytes stay where they are meanwhile. */
+static void write_later(struct conn *c)
+{
+	uv_buf_t vec[PIECES];
+	unsigned count;
+	int err;
+
+	if (c->out.len)
+		add_piece(c, &c->out);
+	count = front_of_queue(c, FLYING_BYTES, vec, &c->flying);
+	err = uv_write(&c->write_request, (uv_stream_t *)&c->tcp, vec, count, on_written);
+	if (err) {
+		conn_close_now(c, CONN_END_PEER);
+		return;
+	}
+	c->writing = true;
+	if (!timer_is_active(&c->stall)) {
+		c->stall_at = c->sent_bytes;
+		timer_start(&c->stall, LIMIT_WRITE_STALL_MS);
+	}
+}
+
+static void flush(struct conn *c)
+{
+	uv_buf_t vec[PIECES];
+	size_t offered, sent = 0;
+	int n;
+
+	if (c->writing || c->state == CONN_CLOSING)
+		return;
+	while (c->queued) {
+		unsigned count = front_of_queue(c, SIZE_MAX, vec, &offered);
+
+		n = uv_try_write((uv_stream_t *)&c->tcp, vec, count);
+		if (n < 0 && n != UV_EAGAIN) {
+			conn_close_now(c, CONN_END_PEER);
+			return;
+		}
+		sent = n > 0 ? (size_t)n : 0;
+		take_sent(c, sent);
+		if (sent < offered) {
+			write_later(c);
+			break;
+		}
+	}
+	if (c->queued == 0)
+		on_queue_empty(c);
+	note_drained(c);
+}
+
+static void on_flush(struct deferred *d)
+{
+	flush(CONTAINER_OF(d, struct conn, flush));
+}
+
+static bool is_writable(const struct conn *c)
+{
+	return c->state == CONN_OPEN && !c->shutting;
+}
+
+struct buf *conn_write_begin(struct conn *c)
+{
+	c->queued -= c->out.len;
+	if (!c->out.data)
+		buf_reserve(&c->out, FIRST_BYTES);
+	return &c->out;
+}
+
+void conn_write_commit(struct conn *c)
+{
+	if (!is_writable(c)) {
+		/* FINISHING and shutting may still hold bytes from before; these went to pieces. */
+		buf_fini(&c->out);
+		return;
+	}
+	c->queued += c->out.len;
+	if (buf_error(&c->out) || c->queued > LIMIT_WRITE_QUEUE_BYTES) {
+		conn_close_now(c, CONN_END_LIMIT);
+		return;
+	}
+	if (c->queued > LIMIT_WRITE_HIGH_BYTES)
+		c->congested = true;
+	if (!c->writing)
+		loop_defer(c->loop, &c->flush);
+}
+
+void conn_write(struct conn *c, struct sv bytes)
+{
+	buf_add_sv(conn_write_begin(c), bytes);
+	conn_write_commit(c);
+}
+
+void conn_write_buf(struct conn *c, struct buf *b)
+{
+	if (b->len <= COPY_BYTES || !is_writable(c)) {
+		conn_write(c, buf_sv(b));
+		buf_fini(b);
+		return;
+	}
+	if (c->out.len)
+		add_piece(c, &c->out);
+	c->queued += b->len;
+	add_piece(c, b);
+	conn_write_begin(c);
+	conn_write_commit(c);
+}
+
+size_t conn_queued_bytes(const struct conn *c)
+{
+	/* libuv knows how much of the flying part is still to go. */
+	return c->writing ? c->queued - c->flying + c->tcp.write_queue_size : c->queued;
+}
+
+bool conn_is_congested(const struct conn *c)
+{
+	return c->congested;
+}
+
+/* Life. */
+
+static void stop_writing_more(struct conn *c)
+{
+	/* The queue is frozen: conn_write_commit() may drop what comes later. */
+	if (c->out.len)
+		add_piece(c, &c->out);
+	c->shutting = true;
+	if (!c->writing)
+		loop_defer(c->loop, &c->flush);
+}
+
+void conn_shutdown_after_write(struct conn *c)
+{
+	if (is_writable(c))
+		stop_writing_more(c);
+}
+
+void conn_close_after_write(struct conn *c, enum conn_end why)
+{
+	if (c->state != CONN_OPEN)
+		return;
+	uv_read_stop((uv_stream_t *)&c->tcp);
+	c->state = CONN_FINISHING;
+	c->why = why;
+	stop_writing_more(c);
+}
+
+static void on_uv_closed(uv_handle_t *handle)
+{
+	struct conn *c = conn_of((uv_stream_t *)handle);
+	struct accept_group *group = c->group;
+
+	drop_queue(c);
+	c->ops->on_closed(c, c->why);
+	free(c);
+	accept_group_leave(group);
+}
+
+static bool begin_closing(struct conn *c, enum conn_end why)
+{
+	if (c->state == CONN_CLOSING)
+		return false;
+	c->state = CONN_CLOSING;
+	c->why = why;
+	timer_stop(&c->stall);
+	loop_undefer(&c->flush);
+	if (!c->writing)
+		drop_queue(c);
+	return true;
+}
+
+void conn_close_now(struct conn *c, enum conn_end why)
+{
+	if (begin_closing(c, why))
+		uv_close((uv_handle_t *)&c->tcp, on_uv_closed);
+}
+
+void conn_reset(struct conn *c, enum conn_end why)
+{
+	if (!begin_closing(c, why))
+		return;
+	/* Fails only when a FIN was asked for already. */
+	if (uv_tcp_close_reset(&c->tcp, on_uv_closed))
+		uv_close((uv_handle_t *)&c->tcp, on_uv_closed);
+}
+
+static void note_peer(struct conn *c)
+{
+	struct sockaddr_storage address;
+	int n = sizeof(address);
+
+	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &n) == 0)
+		accept_format_address(&address, c->peer);
+}
+
+int conn_accept(struct loop *loop, struct uv_stream_s *server, struct accept_group *group,
+	struct conn **ret)
+{
+	struct conn *c = mem_zalloc(sizeof(*c));
+	int err = uv_tcp_init(loop_uv(loop), &c->tcp);
+
+	if (err) {
+		free(c);
+		return err;
+	}
+	c->loop = loop;
+	c->group = group;
+	c->flush.fn = on_flush;
+	c->pieces_end = &c->pieces;
+	timer_init(&c->stall, loop, on_stall);
+	buf_init(&c->out, LIMIT_WRITE_QUEUE_BYTES);
+	/* Cannot fail: the listener holds an accepted descriptor. */
+	err = uv_accept(server, (uv_stream_t *)&c->tcp);
+	assert(err == 0);
+	note_peer(c);
+	*ret = c;
+	return 0;
+}
+
+void conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner)
+{
+	c->ops = ops;
+	c->owner = owner;
+}
+
+void *conn_owner(const struct conn *c)
+{
+	return c->owner;
+}
+
+struct loop *conn_loop(const struct conn *c)
+{
+	return c->loop;
+}
+
+const char *conn_peer(const struct conn *c)
+{
+	return c->peer;
+}

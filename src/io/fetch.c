@@ -1,0 +1,696 @@
+#include "io/fetch.h"
+
+#include "base/clock.h"
+#include "io/curl_uv.h"
+#include "io/fetch_head.h"
+#include "io/header_list.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	BUFFER_BYTES = 32 * 1024,   /* one read from a socket */
+	BIG_BODY_BYTES = 64 * 1024, /* libcurl sends smaller ones in one piece with the head */
+	DEFAULT_CONNECT_MS = 10 * 1000,
+	DEFAULT_IDLE_CONNECTIONS = 256,
+	SPARE_FETCHES = 256, /* kept for reuse */
+	MESSAGE_BYTES = CURL_ERROR_SIZE + 128,
+};
+
+/*
+ * START -> RUN -> (done) -> SPARE; CANCELLED from START and RUN, then SPARE from the deferred
+ * queue. START: waits in the pool's todo queue to be given to libcurl. RUN: libcurl has it. DONE:
+ * in on_done.
+ */
+enum fetch_state { FETCH_SPARE, FETCH_START, FETCH_RUN, FETCH_DONE, FETCH_CANCELLED };
+
+struct fetch {
+	struct fetch_pool *pool;
+	struct fetch *next, **prev; /* in pool->live or pool->spare */
+	struct fetch *todo_next;
+	bool in_todo;
+	bool in_curl; /* added to the multi handle */
+	enum fetch_state state;
+	CURL *easy;
+	const struct fetch_ops *ops;
+	void *arg;
+
+	bool sending;	    /* connected; the request is going out or has gone */
+	bool paused;	    /* by our user */
+	bool held;	    /* libcurl holds bytes back because we refused them while paused */
+	bool was_restarted; /* on a fresh connection, because a kept one broke */
+	bool has_fault;
+	enum fetch_outcome fault; /* overrides what libcurl says */
+	const char *fault_message;
+
+	size_t body_bytes;
+	int64_t start_us;
+	int64_t first_byte_us;
+	int64_t idle_timeout_ms;
+	int64_t active_ms; /* when the last byte moved */
+	curl_off_t uploaded_bytes;
+	struct timer idle;
+	struct timer total;
+	struct fetch_head head;
+	struct header_list headers;
+	char curl_error[CURL_ERROR_SIZE];
+	char message[MESSAGE_BYTES];
+};
+
+struct fetch_pool {
+	struct loop *loop;
+	struct curl_uv *curl;
+	CURLSH *tls_sessions;
+	long max_per_host;
+	long idle_connections;
+	bool http2;
+	bool has_ca_file_only; /* libcurl's default CA directory would defeat its CA cache */
+	char *ca_file;
+	char *proxy;
+	struct fetch *live;
+	struct fetch *spare;
+	size_t live_count;
+	size_t spare_count;
+	struct fetch *todo_first;
+	struct fetch **todo_end;
+	struct deferred drive;
+};
+
+static void on_idle(struct timer *t);
+static void on_total(struct timer *t);
+
+/* Lists. */
+
+static void list_add(struct fetch **list, struct fetch *f)
+{
+	f->next = *list;
+	f->prev = list;
+	if (f->next)
+		f->next->prev = &f->next;
+	*list = f;
+}
+
+static void list_remove(struct fetch *f)
+{
+	*f->prev = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+}
+
+static void todo_add(struct fetch *f)
+{
+	struct fetch_pool *p = f->pool;
+
+	if (f->in_todo)
+		return;
+	f->in_todo = true;
+	f->todo_next = NULL;
+	*p->todo_end = f;
+	p->todo_end = &f->todo_next;
+	loop_defer(p->loop, &p->drive);
+}
+
+static struct fetch *todo_take(struct fetch_pool *p)
+{
+	struct fetch *f = p->todo_first;
+
+	if (!f)
+		return NULL;
+	p->todo_first = f->todo_next;
+	if (!p->todo_first)
+		p->todo_end = &p->todo_first;
+	f->in_todo = false;
+	return f;
+}
+
+/* Storage. */
+
+static struct fetch *fetch_new(struct fetch_pool *p)
+{
+	struct fetch *f = p->spare;
+
+	if (f) {
+		list_remove(f);
+		p->spare_count--;
+	} else {
+		f = mem_zalloc(sizeof(*f));
+		f->pool = p;
+		f->easy = curl_easy_init();
+		assert(f->easy);
+		curl_easy_setopt(f->easy, CURLOPT_SHARE, p->tls_sessions); /* survives a reset */
+		fetch_head_init(&f->head);
+		header_list_init(&f->headers);
+		timer_init(&f->idle, p->loop, on_idle);
+		timer_init(&f->total, p->loop, on_total);
+	}
+	list_add(&p->live, f);
+	p->live_count++;
+	return f;
+}
+
+static void fetch_destroy(struct fetch *f)
+{
+	list_remove(f);
+	curl_easy_cleanup(f->easy);
+	fetch_head_fini(&f->head);
+	header_list_fini(&f->headers);
+	free(f);
+}
+
+/* The end of a fetch's life: it may be on no queue any more. */
+static void fetch_recycle(struct fetch *f)
+{
+	struct fetch_pool *p = f->pool;
+
+	assert(!f->in_todo && !f->in_curl);
+	p->live_count--;
+	if (p->spare_count >= SPARE_FETCHES) {
+		fetch_destroy(f);
+		return;
+	}
+	/* Forgets URL, headers and body, but neither connections nor TLS sessions. */
+	curl_easy_reset(f->easy);
+	fetch_head_reset(&f->head);
+	list_remove(f);
+	list_add(&p->spare, f);
+	p->spare_count++;
+	f->state = FETCH_SPARE;
+}
+
+static void detach(struct fetch *f)
+{
+	timer_stop(&f->idle);
+	timer_stop(&f->total);
+	if (f->in_curl)
+		curl_uv_remove(f->pool->curl, f->easy);
+	f->in_curl = false;
+}
+
+/* Outcomes. */
+
+static curl_off_t info_of(const struct fetch *f, CURLINFO info)
+{
+	curl_off_t value = 0;
+
+	curl_easy_getinfo(f->easy, info, &value);
+	return value;
+}
+
+static bool is_request_sent(const struct fetch *f)
+{
+	long head_bytes = 0;
+
+	if (f->body_bytes)
+		return info_of(f, CURLINFO_SIZE_UPLOAD_T) >= (curl_off_t)f->body_bytes;
+	curl_easy_getinfo(f->easy, CURLINFO_REQUEST_SIZE, &head_bytes);
+	return head_bytes > 0;
+}
+
+static enum fetch_outcome outcome_of(const struct fetch *f, CURLcode code)
+{
+	if (f->has_fault)
+		return f->fault;
+	if (code == CURLE_OK)
+		/* libcurl takes an end inside the head for a success. */
+		return f->head.final ? FETCH_OK : FETCH_TRUNCATED;
+	if (!f->sending)
+		return FETCH_CONNECT;
+	switch (code) {
+	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 and other versions */
+	case CURLE_WEIRD_SERVER_REPLY:
+	case CURLE_BAD_CONTENT_ENCODING:
+		return FETCH_PROTOCOL;
+	case CURLE_OUT_OF_MEMORY: /* what libcurl calls a header line over its limit */
+		return f->head.final ? FETCH_TRUNCATED : FETCH_PROTOCOL;
+	case CURLE_OPERATION_TIMEDOUT:
+		return FETCH_IDLE;
+	default:
+		return f->head.seen_bytes || is_request_sent(f) ? FETCH_TRUNCATED : FETCH_SEND;
+	}
+}
+
+/* TLS errors are told by libcurl best, and name nothing but the host. */
+static bool is_tls_error(CURLcode code)
+{
+	return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
+	       code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE;
+}
+
+static const char *message_of(struct fetch *f, CURLcode code)
+{
+	long os_error = 0;
+
+	if (f->has_fault)
+		return f->fault_message;
+	if (code == CURLE_OK)
+		return f->head.final ? "" : "the connection closed inside the response head";
+	if (code == CURLE_OPERATION_TIMEDOUT && !f->sending)
+		return "connect timed out";
+	curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &os_error);
+	if (is_tls_error(code) && f->curl_error[0])
+		snprintf(f->message, sizeof(f->message), "%s: %s", curl_easy_strerror(code),
+			f->curl_error);
+	else if (os_error && (code == CURLE_COULDNT_CONNECT || f->sending))
+		snprintf(f->message, sizeof(f->message), "%s: %s", curl_easy_strerror(code),
+			strerror((int)os_error));
+	else
+		return curl_easy_strerror(code);
+	return f->message;
+}
+
+static int64_t connect_time_of(const struct fetch *f)
+{
+	long connects = 0;
+	curl_off_t tls_us;
+
+	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (connects == 0)
+		return 0;
+	tls_us = info_of(f, CURLINFO_APPCONNECT_TIME_T);
+	return tls_us ? tls_us : info_of(f, CURLINFO_CONNECT_TIME_T);
+}
+
+static void finish(struct fetch *f, CURLcode code)
+{
+	struct fetch_result result = {
+		.outcome = outcome_of(f, code),
+		.status = fetch_status(f),
+		.message = message_of(f, code),
+		.connect_us = f->in_curl ? connect_time_of(f) : 0,
+		.first_byte_us = f->first_byte_us,
+	};
+
+	detach(f);
+	f->state = FETCH_DONE;
+	f->ops->on_done(f, f->arg, &result);
+	/* A queued resume is void now. */
+	if (!f->in_todo)
+		fetch_recycle(f);
+}
+
+static void set_fault(struct fetch *f, enum fetch_outcome outcome, const char *message)
+{
+	if (f->has_fault)
+		return;
+	f->has_fault = true;
+	f->fault = outcome;
+	f->fault_message = message;
+}
+
+static void finish_with(struct fetch *f, enum fetch_outcome outcome, const char *message)
+{
+	set_fault(f, outcome, message);
+	finish(f, CURLE_OK);
+}
+
+/* Timers. */
+
+static void idle_start(struct fetch *f)
+{
+	f->active_ms = loop_now_ms(f->pool->loop);
+	if (f->idle_timeout_ms > 0 && !f->paused)
+		timer_start(&f->idle, f->idle_timeout_ms);
+}
+
+/* Bytes only note the time: the timer is not moved for each of them. */
+static void on_idle(struct timer *t)
+{
+	struct fetch *f = CONTAINER_OF(t, struct fetch, idle);
+	int64_t left_ms = f->active_ms + f->idle_timeout_ms - loop_now_ms(f->pool->loop);
+
+	if (f->paused)
+		return;
+	if (left_ms > 0)
+		timer_start(t, left_ms);
+	else
+		finish_with(f, FETCH_IDLE, "no data from upstream within the idle timeout");
+}
+
+static void on_total(struct timer *t)
+{
+	finish_with(CONTAINER_OF(t, struct fetch, total), FETCH_TIMEOUT,
+		"the request took longer than its total timeout");
+}
+
+/* libcurl's callbacks. */
+
+static int on_prereq(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
+{
+	struct fetch *f = arg;
+
+	(void)remote_ip;
+	(void)local_ip;
+	(void)remote_port;
+	(void)local_port;
+	if (f->state != FETCH_RUN)
+		return CURL_PREREQFUNC_ABORT;
+	f->sending = true;
+	idle_start(f);
+	return CURL_PREREQFUNC_OK;
+}
+
+/* Only for bodies that take more than one write: the idle time counts from the last byte sent. */
+static int on_progress(
+	void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
+{
+	struct fetch *f = arg;
+
+	(void)down_total;
+	(void)down;
+	(void)up_total;
+	if (up != f->uploaded_bytes)
+		f->active_ms = loop_now_ms(f->pool->loop);
+	f->uploaded_bytes = up;
+	return 0;
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct fetch *f = arg;
+	size_t n = size * count;
+	int what;
+
+	if (f->state != FETCH_RUN)
+		return 0;
+	f->active_ms = loop_now_ms(f->pool->loop);
+	if (!f->first_byte_us)
+		f->first_byte_us = clock_mono_us() - f->start_us;
+	what = fetch_head_add(&f->head, sv_make(bytes, n));
+	if (what < 0) {
+		set_fault(f, FETCH_PROTOCOL,
+			what == -EMSGSIZE ? "the response head is too large"
+					  : "the response head is not HTTP");
+		return 0;
+	}
+	if (what == 1)
+		f->ops->on_head(f, f->arg);
+	return n;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+	struct fetch *f = arg;
+	size_t n = size * count;
+
+	if (f->state != FETCH_RUN)
+		return 0;
+	if (f->paused) {
+		f->held = true;
+		return CURL_WRITEFUNC_PAUSE;
+	}
+	f->active_ms = loop_now_ms(f->pool->loop);
+	f->ops->on_data(f, f->arg, sv_make(bytes, n));
+	return n;
+}
+
+/* A kept connection broke while the request went out, and libcurl gave up: it retries by itself
+ * only when the break shows at reading. Once more on a new connection; nothing was answered and
+ * the request was never complete. */
+static bool restart(struct fetch *f, CURLcode code)
+{
+	long connects = 1;
+
+	if (code != CURLE_SEND_ERROR || f->was_restarted || f->has_fault || f->head.seen_bytes)
+		return false;
+	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
+	if (connects || is_request_sent(f))
+		return false;
+	f->was_restarted = true;
+	f->sending = false;
+	timer_stop(&f->idle);
+	curl_uv_remove(f->pool->curl, f->easy);
+	f->in_curl = false;
+	curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT, 1L);
+	f->state = FETCH_START;
+	todo_add(f);
+	return true;
+}
+
+static void on_curl_done(void *arg, CURL *easy, CURLcode code)
+{
+	struct fetch *f = NULL;
+
+	(void)arg;
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&f);
+	assert(f && f->in_curl);
+	if (f->state == FETCH_CANCELLED)
+		detach(f);
+	else if (!restart(f, code))
+		finish(f, code);
+}
+
+/* The todo queue. */
+
+static void run_start(struct fetch *f)
+{
+	if (f->has_fault) {
+		finish(f, CURLE_OK);
+		return;
+	}
+	f->state = FETCH_RUN;
+	f->in_curl = true;
+	if (curl_uv_add(f->pool->curl, f->easy) != CURLM_OK) {
+		f->in_curl = false;
+		finish_with(f, FETCH_CONNECT, "libcurl refused the request");
+	}
+}
+
+static void run_resume(struct fetch *f)
+{
+	CURLcode code;
+
+	if (!f->held || f->paused)
+		return;
+	f->held = false;
+	/* Hands the held bytes to on_body() at once. */
+	code = curl_easy_pause(f->easy, CURLPAUSE_CONT);
+	if (code != CURLE_OK && f->state == FETCH_RUN)
+		finish(f, code);
+}
+
+static void on_drive(struct deferred *d)
+{
+	struct fetch_pool *p = CONTAINER_OF(d, struct fetch_pool, drive);
+	struct fetch *f;
+
+	/* libcurl closes the oldest idle connection when there are more than this in all. */
+	curl_uv_limit(p->curl, p->max_per_host, p->idle_connections + (long)p->live_count);
+	while ((f = todo_take(p))) {
+		switch (f->state) {
+		case FETCH_START:
+			run_start(f);
+			break;
+		case FETCH_RUN:
+			run_resume(f);
+			break;
+		case FETCH_CANCELLED:
+			detach(f);
+			fetch_recycle(f);
+			break;
+		case FETCH_DONE:
+			fetch_recycle(f);
+			break;
+		case FETCH_SPARE:
+			assert(!"a spare fetch is never queued");
+		}
+	}
+	curl_uv_run_due(p->curl);
+}
+
+/* Requests. */
+
+static void set_fixed_options(struct fetch *f)
+{
+	const struct fetch_pool *p = f->pool;
+	CURL *easy = f->easy;
+
+	curl_uv_prepare(f->pool->curl, easy);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, f);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, f->curl_error);
+	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	/* Or removing a handle would wait for its resolver thread. */
+	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+		p->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
+	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_prereq);
+	curl_easy_setopt(easy, CURLOPT_PREREQDATA, f);
+	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	curl_easy_setopt(easy, CURLOPT_HEADERDATA, f);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, f);
+	if (p->ca_file)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file);
+	if (p->ca_file || p->has_ca_file_only)
+		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	if (p->proxy)
+		curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy);
+}
+
+static bool may_have_body(const char *method)
+{
+	return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+	       strcmp(method, "PATCH") == 0;
+}
+
+static void set_method(struct fetch *f, const struct fetch_request *r)
+{
+	CURL *easy = f->easy;
+
+	if (r->body.n || may_have_body(r->method)) {
+		/* Borrowed, not copied; libcurl can read it again when it retries. */
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.n ? r->body.p : "");
+		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+		if (strcmp(r->method, "POST") != 0)
+			curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+	} else if (strcmp(r->method, "HEAD") == 0) {
+		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	} else if (strcmp(r->method, "GET") != 0) {
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
+	}
+	if (r->body.n > BIG_BODY_BYTES && r->idle_timeout_ms > 0) {
+		curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+		curl_easy_setopt(easy, CURLOPT_XFERINFODATA, f);
+		curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+	}
+}
+
+static void set_request(struct fetch *f, const struct fetch_request *r)
+{
+	int64_t connect_ms = r->connect_timeout_ms ? r->connect_timeout_ms : DEFAULT_CONNECT_MS;
+
+	set_fixed_options(f);
+	set_method(f, r);
+	curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+	if (curl_easy_setopt(f->easy, CURLOPT_URL, r->url) != CURLE_OK)
+		set_fault(f, FETCH_CONNECT, "bad URL");
+	if (header_list_build(&f->headers, r->headers, r->header_count))
+		set_fault(f, FETCH_CONNECT, "a request header is malformed or too large");
+	curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, header_list_head(&f->headers));
+}
+
+struct fetch *fetch_start(
+	struct fetch_pool *p, const struct fetch_request *r, const struct fetch_ops *ops, void *arg)
+{
+	struct fetch *f = fetch_new(p);
+
+	f->ops = ops;
+	f->arg = arg;
+	f->state = FETCH_START;
+	f->sending = false;
+	f->paused = false;
+	f->held = false;
+	f->was_restarted = false;
+	f->has_fault = false;
+	f->body_bytes = r->body.n;
+	f->start_us = clock_mono_us();
+	f->first_byte_us = 0;
+	f->idle_timeout_ms = r->idle_timeout_ms;
+	f->uploaded_bytes = 0;
+	f->curl_error[0] = '\0';
+	set_request(f, r);
+	if (r->total_timeout_ms > 0)
+		timer_start(&f->total, r->total_timeout_ms);
+	todo_add(f);
+	return f;
+}
+
+void fetch_cancel(struct fetch *f)
+{
+	if (f->state != FETCH_START && f->state != FETCH_RUN)
+		return;
+	f->state = FETCH_CANCELLED;
+	timer_stop(&f->idle);
+	timer_stop(&f->total);
+	todo_add(f);
+}
+
+void fetch_pause(struct fetch *f)
+{
+	f->paused = true;
+	timer_stop(&f->idle);
+}
+
+void fetch_resume(struct fetch *f)
+{
+	if (!f->paused)
+		return;
+	f->paused = false;
+	if (f->state != FETCH_RUN)
+		return;
+	if (f->sending)
+		idle_start(f);
+	if (f->held)
+		todo_add(f);
+}
+
+int fetch_status(const struct fetch *f)
+{
+	return f->head.final ? f->head.status : 0;
+}
+
+struct sv fetch_header(const struct fetch *f, struct sv name)
+{
+	return fetch_head_get(&f->head, name);
+}
+
+const struct http_header *fetch_headers(const struct fetch *f, size_t *ret_count)
+{
+	*ret_count = f->head.final ? f->head.header_count : 0;
+	return f->head.headers;
+}
+
+/* The pool. */
+
+struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options *options)
+{
+	struct fetch_pool *p = mem_zalloc(sizeof(*p));
+	CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+
+	assert(code == CURLE_OK);
+	(void)code;
+	p->loop = loop;
+	p->curl = curl_uv_new(loop, on_curl_done, p);
+	p->tls_sessions = curl_share_init();
+	assert(p->tls_sessions);
+	curl_share_setopt(p->tls_sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+	p->max_per_host = options->max_connections_per_host;
+	p->idle_connections =
+		options->idle_connections ? options->idle_connections : DEFAULT_IDLE_CONNECTIONS;
+	p->http2 = options->http2;
+	p->has_ca_file_only = curl_version_info(CURLVERSION_NOW)->cainfo != NULL;
+	p->ca_file = mem_strdup(options->ca_file);
+	p->proxy = mem_strdup(options->proxy);
+	p->todo_end = &p->todo_first;
+	p->drive.fn = on_drive;
+	return p;
+}
+
+void fetch_pool_free(struct fetch_pool *p)
+{
+	if (!p)
+		return;
+	while (todo_take(p))
+		;
+	while (p->live) {
+		detach(p->live);
+		fetch_destroy(p->live);
+	}
+	while (p->spare)
+		fetch_destroy(p->spare);
+	loop_undefer(&p->drive);
+	curl_uv_free(p->curl);
+	curl_share_cleanup(p->tls_sessions);
+	curl_global_cleanup();
+	free(p->ca_file);
+	free(p->proxy);
+	free(p);
+}
