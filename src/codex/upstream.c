@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-
 enum {
 	GRACE_MS = 1000,	/* for a response to end after its terminal event */
 	BODY_WAIT_MS = 5000,	/* for an error body behind its head */
