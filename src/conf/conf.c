@@ -411,7 +411,7 @@ static json_t *secret_list_json(const struct conf *c)
 	return list;
 }
 
-/* "http://user:password@host" -> "http://***@host". */
+/* A URL with its user and password behind three stars. */
 static json_t *hidden_url_json(const char *text)
 {
 	const char *scheme_end = strstr(text, "://");
