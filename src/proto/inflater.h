@@ -16,8 +16,10 @@ struct inflater;
  */
 int inflater_new(struct sv header, struct inflater **ret) MUST_CHECK;
 void inflater_free(struct inflater *f);
-/* Decodes a chunk, appending to out. -EBADMSG: corrupt [400]; -ENOBUFS: over out's cap [413];
- * -ENOMEM. */
+/*
+ * Decodes a chunk, appending to out. -EBADMSG: corrupt, or bytes behind the end [400]; -ENOBUFS:
+ * over out's cap, or a zstd window over 128 MiB [413]; -ENOMEM. Errors are sticky.
+ */
 int inflater_feed(struct inflater *f, struct sv chunk, struct buf *out) MUST_CHECK;
 /* At the end of the body: -EBADMSG when a coding was not complete. */
 int inflater_finish(struct inflater *f, struct buf *out) MUST_CHECK;

@@ -21,12 +21,30 @@ struct sse_event {
 	struct sv raw;
 };
 
+/* A piece of the event that is being read, relative to its first byte. */
+struct sse_span {
+	size_t at;
+	size_t n;
+};
+
+/* All private. An event that began in a former chunk is in pending as a whole, from its start. */
 struct sse_decoder {
-	struct buf pending; /* bytes of an unfinished event */
-	struct buf joined;  /* data of an event with several data lines, or name/data copies */
-	struct sv chunk;    /* borrowed rest of the chunk that is being read */
-	bool started;	    /* BOM was looked for */
-	bool after_cr;	    /* last byte seen was a CR that ended a line */
+	struct buf pending;
+	struct buf joined;   /* data of an event with several data lines */
+	struct sv chunk;     /* borrowed: what was not read yet of the chunk */
+	const char *begin;   /* in the chunk: start of the event, while pending is empty */
+	const char *next_lf; /* in the chunk; its end when there is none */
+	const char *next_cr;
+	struct sse_span name;
+	struct sse_span data; /* of the first data line */
+	size_t line_at;	      /* start of the line that is being read, relative to the event's */
+	size_t bytes;	      /* size of the event's whole lines */
+	size_t data_lines;
+	size_t max_bytes;
+	bool plain;	/* the lines so far may be forwarded as they are */
+	bool started;	/* BOM was looked for */
+	bool after_cr;	/* last byte seen was a CR that ended a line */
+	bool delivered; /* an event was handed out and is to be forgotten */
 	int error;
 };
 
@@ -43,6 +61,11 @@ void sse_feed(struct sse_decoder *d, struct sv chunk);
  * event is too big, -ENOMEM. Events without a data line are passed over, comments too.
  */
 int sse_next(struct sse_decoder *d, struct sse_event *ret) MUST_CHECK;
+/*
+ * Directly after sse_next() has returned 1: what was not read yet of the chunk, for a caller who
+ * must stop there. The decoder forgets it; it is to be fed again (or a copy of it).
+ */
+struct sv sse_take_rest(struct sse_decoder *d);
 
 /* Appends "event: name\n" (if name is not empty), one data line per line of data, and the blank
  * line. */

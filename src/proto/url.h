@@ -13,8 +13,10 @@ struct url {
 
 /* Views of text. -EINVAL for anything but an absolute http(s) URL without user info or fragment. */
 int url_parse(struct sv text, struct url *ret) MUST_CHECK;
-/* "host:port", "[v6]:port", ":port" (all addresses) or "port": -EINVAL otherwise. Port 0 is
- * allowed. */
+/*
+ * "host:port", "[v6]:port", ":port" (all addresses: host is "") or "port" (host is "127.0.0.1").
+ * -EINVAL otherwise, or when host_size is too small. Port 0 is allowed.
+ */
 int url_parse_listen(struct sv text, char *host, size_t host_size, uint16_t *ret_port) MUST_CHECK;
 /*
  * Base of the backend from any of its accepted forms "…", "…/codex", "…/codex/responses" and with
@@ -25,7 +27,10 @@ int url_backend_base(struct sv text, struct buf *out) MUST_CHECK;
 int url_unescape(struct sv text, struct buf *out) MUST_CHECK;
 /* Appends text with everything but unreserved characters as %XX (RFC 3986). */
 void url_escape(struct sv text, struct buf *out);
-/* Value of a key in a query string, raw; SV_NONE when absent. */
+/*
+ * Value of a key in a query string (without its '?'), raw; SV_NONE when absent, empty when there is
+ * nothing behind the key. The first of several counts. An escaped key is not found.
+ */
 struct sv url_query_get(struct sv query, struct sv key);
 
 #endif
