@@ -3,6 +3,7 @@
 #include "base/jscan.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,7 +147,9 @@ void jw_f64(struct jw *w, double value)
 		buf_add_lit(w->out, "null");
 		return;
 	}
-	for (int digits = 15; digits <= 17; digits++) {
+	/* 15 digits are always kept, so fewer are no gain (%g drops zeros); not so below DBL_MIN.
+	 */
+	for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
 			break;

@@ -328,7 +328,7 @@ static void test_skip_over_borders(void **state)
 				buf_add_lit(&b, "\\\\");
 			if (slashes % 2)
 				buf_add_lit(&b, "\\\"");
-			buf_add_lit(&b, "]}\",{\"]\":[\"\\\"\"]}],\"b\":[[1],2]}");
+			buf_add_lit(&b, "]}\",{\"]\":[\"\\\"[[{\"]}],\"b\":[[1],2]}");
 			copy = exact_copy(buf_sv(&b));
 			v = parsed(copy);
 			assert_int_equal(jv_count(v), 2);
@@ -532,6 +532,10 @@ static const struct {
 	{SV("\"\\ud800\""), SV("\xef\xbf\xbd")},
 	{SV("\"\\udfffx\""), SV("\xef\xbf\xbdx")},
 	{SV("\"\\ud800\\ud800\\udc00\""), SV("\xef\xbf\xbd\xf0\x90\x80\x80")},
+	{SV("\"\\ud800\\ue000\""), SV("\xef\xbf\xbd\xee\x80\x80")},
+	{SV("\"\\ud800\\udbff\""), SV("\xef\xbf\xbd\xef\xbf\xbd")},
+	{SV("\"\\udc00\\udc00\""), SV("\xef\xbf\xbd\xef\xbf\xbd")},
+	{SV("\"\\ud7ff\\udc00\""), SV("\xed\x9f\xbf\xef\xbf\xbd")},
 	{SV("\"\\udc00\\ud800\""), SV("\xef\xbf\xbd\xef\xbf\xbd")},
 	{SV("\"\\ud800\\\\udc00\""), SV("\xef\xbf\xbd\\udc00")},
 	{SV("\"\\ud800\\n\\udc00\""), SV("\xef\xbf\xbd\n\xef\xbf\xbd")},
@@ -767,6 +771,23 @@ static void test_f64_of_very_long_numbers(void **state)
 	buf_fini(&b);
 }
 
+/* Half of the least double needs 752 digits; a one far behind them decides. */
+static void test_f64_with_most_digits(void **state)
+{
+	struct buf b;
+	double got;
+
+	(void)state;
+	buf_init(&b, 1 << 16);
+	buf_addf(&b, "%.1075Lf", ldexpl(1, -1075));
+	assert_int_equal(jv_f64(parsed(buf_sv(&b)), &got), 0);
+	assert_true(got == 0);
+	buf_add_lit(&b, "0000000001");
+	assert_int_equal(jv_f64(parsed(buf_sv(&b)), &got), 0);
+	assert_true(got == 5e-324);
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -795,6 +816,7 @@ int main(void)
 		cmocka_unit_test(test_i64),
 		cmocka_unit_test(test_f64),
 		cmocka_unit_test(test_f64_of_very_long_numbers),
+		cmocka_unit_test(test_f64_with_most_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
