@@ -32,6 +32,7 @@ struct probe {
 	size_t body_bytes;
 	bool body_is_right;
 	bool paused;
+	int heads;
 	int pauses;
 	int done;
 };
@@ -41,7 +42,8 @@ static char ca_file[] = "/tmp/test_fetch_tls_XXXXXX";
 static int listener;
 static int port;
 static pthread_t thread;
-static bool cut_off; /* the server drops TCP without a close_notify, no length given */
+static const char *proxy_answer; /* the server plays a proxy first and says this to CONNECT */
+static bool cut_off;		 /* the server drops TCP without a close_notify, no length given */
 static atomic_int accepted;
 static atomic_int resumed;
 
@@ -99,6 +101,19 @@ static int free_server_ctx(void **state)
 	return 0;
 }
 
+/* False when the connection ends with it. */
+static bool answer_as_proxy(int fd)
+{
+	char request[4096] = "";
+
+	for (size_t n = 0; n < sizeof(request) - 1 && !strstr(request, "\r\n\r\n"); n++) {
+		if (recv(fd, request + n, 1, 0) != 1)
+			return false;
+	}
+	send(fd, proxy_answer, strlen(proxy_answer), MSG_NOSIGNAL);
+	return strstr(proxy_answer, " 200 ") != NULL;
+}
+
 static void answer(SSL *ssl)
 {
 	static char piece[251 * 100];
@@ -137,7 +152,7 @@ static void *run_server(void *arg)
 
 		SSL_set_fd(ssl, fd);
 		atomic_fetch_add(&accepted, 1);
-		if (SSL_accept(ssl) == 1) {
+		if ((!proxy_answer || answer_as_proxy(fd)) && SSL_accept(ssl) == 1) {
 			if (SSL_session_reused(ssl))
 				atomic_fetch_add(&resumed, 1);
 			answer(ssl);
@@ -154,6 +169,7 @@ static void server_start(void)
 	socklen_t n = sizeof(address);
 
 	cut_off = false;
+	proxy_answer = NULL;
 	atomic_store(&accepted, 0);
 	atomic_store(&resumed, 0);
 	listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -176,8 +192,11 @@ static void server_stop(void)
 
 static void on_head(struct fetch *f, void *arg)
 {
-	(void)f;
-	(void)arg;
+	struct probe *p = arg;
+
+	assert_int_equal(fetch_status(f), 200);
+	assert_null(fetch_header(f, SV("x-proxy")).p);
+	p->heads++;
 }
 
 static void on_resume_time(struct timer *t)
@@ -217,16 +236,23 @@ static void on_done(struct fetch *f, void *arg, const struct fetch_result *resul
 
 static const struct fetch_ops ops = {on_head, on_data, on_done};
 
-static struct probe fetch_one(struct loop *loop, struct fetch_pool *pool)
+static void probe_start(struct probe *p, struct loop *loop, struct fetch_pool *pool)
 {
-	struct probe p = {.body_is_right = true};
 	struct fetch_request r = {.method = "GET", .idle_timeout_ms = 20000};
 	char url[64];
 
+	*p = (struct probe){.body_is_right = true};
 	snprintf(url, sizeof(url), "https://127.0.0.1:%d/", port);
 	r.url = url;
-	timer_init(&p.timer, loop, on_resume_time);
-	p.fetch = fetch_start(pool, &r, &ops, &p);
+	timer_init(&p->timer, loop, on_resume_time);
+	p->fetch = fetch_start(pool, &r, &ops, p);
+}
+
+static struct probe fetch_one(struct loop *loop, struct fetch_pool *pool)
+{
+	struct probe p;
+
+	probe_start(&p, loop, pool);
 	loop_run(loop);
 	assert_int_equal(p.done, 1);
 	return p;
@@ -234,27 +260,32 @@ static struct probe fetch_one(struct loop *loop, struct fetch_pool *pool)
 
 static void test_paused_at_every_piece_and_session_resumed(void **state)
 {
+	struct probe probes[3];
 	struct fetch_options options = {.ca_file = ca_file};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool = fetch_pool_new(loop, &options);
 
 	(void)state;
 	server_start();
-	for (int i = 0; i < 2; i++) {
-		struct probe p = fetch_one(loop, pool);
-
-		assert_string_equal(p.message, "");
-		assert_int_equal(p.outcome, FETCH_OK);
-		assert_int_equal(p.body_bytes, BODY_BYTES);
-		assert_true(p.body_is_right);
-		assert_true(p.pauses > 100);
+	probes[0] = fetch_one(loop, pool);
+	/* One of these has an easy handle that never spoke to the server. */
+	probe_start(&probes[1], loop, pool);
+	probe_start(&probes[2], loop, pool);
+	loop_run(loop);
+	for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
+		assert_string_equal(probes[i].message, "");
+		assert_int_equal(probes[i].done, 1);
+		assert_int_equal(probes[i].outcome, FETCH_OK);
+		assert_int_equal(probes[i].body_bytes, BODY_BYTES);
+		assert_true(probes[i].body_is_right);
+		assert_true(probes[i].pauses > 100);
 	}
 	fetch_pool_free(pool);
 	loop_run(loop);
 	loop_free(loop);
 	server_stop();
-	assert_int_equal(atomic_load(&accepted), 2);
-	assert_int_equal(atomic_load(&resumed), 1);
+	assert_int_equal(atomic_load(&accepted), 3);
+	assert_int_equal(atomic_load(&resumed), 2);
 }
 
 /* libcurl asks OpenSSL to take it for an end: whether the stream was whole is for its reader to
@@ -296,12 +327,47 @@ static void test_untrusted_certificate_is_a_connect_failure(void **state)
 	assert_non_null(strstr(p.message, "certificate"));
 }
 
+static struct probe fetch_through_proxy(const char *answer_to_connect)
+{
+	char proxy[64];
+	struct fetch_options options = {.ca_file = ca_file, .proxy = proxy};
+	struct loop *loop = loop_new();
+	struct fetch_pool *pool;
+	struct probe p;
+
+	server_start();
+	proxy_answer = answer_to_connect;
+	snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%d", port);
+	pool = fetch_pool_new(loop, &options);
+	p = fetch_one(loop, pool);
+	fetch_pool_free(pool);
+	loop_run(loop);
+	loop_free(loop);
+	server_stop();
+	return p;
+}
+
+static void test_head_of_a_proxy_is_passed_over(void **state)
+{
+	struct probe p = fetch_through_proxy("HTTP/1.1 200 Established\r\nX-Proxy: 1\r\n\r\n");
+
+	(void)state;
+	assert_string_equal(p.message, "");
+	assert_int_equal(p.outcome, FETCH_OK);
+	assert_int_equal(p.heads, 1);
+	assert_int_equal(p.body_bytes, BODY_BYTES);
+	p = fetch_through_proxy("HTTP/1.1 502 Bad\r\nContent-Length: 0\r\n\r\n");
+	assert_int_equal(p.outcome, FETCH_CONNECT);
+	assert_int_equal(p.heads, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paused_at_every_piece_and_session_resumed),
 		cmocka_unit_test(test_end_without_close_notify_is_an_end),
 		cmocka_unit_test(test_untrusted_certificate_is_a_connect_failure),
+		cmocka_unit_test(test_head_of_a_proxy_is_passed_over),
 	};
 
 	unsetenv("https_proxy");
