@@ -260,7 +260,8 @@ static struct probe fetch_one(struct loop *loop, struct fetch_pool *pool)
 
 static void test_paused_at_every_piece_and_session_resumed(void **state)
 {
-	struct probe probes[3];
+	struct probe probes[2];
+	struct probe idler;
 	struct fetch_options options = {.ca_file = ca_file};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool = fetch_pool_new(loop, &options);
@@ -268,10 +269,10 @@ static void test_paused_at_every_piece_and_session_resumed(void **state)
 	(void)state;
 	server_start();
 	probes[0] = fetch_one(loop, pool);
-	/* One of these has an easy handle that never spoke to the server. */
-	probe_start(&probes[1], loop, pool);
-	probe_start(&probes[2], loop, pool);
-	loop_run(loop);
+	/* Takes the first one's easy handle away: the last one's never spoke to the server. */
+	probe_start(&idler, loop, pool);
+	fetch_cancel(idler.fetch);
+	probes[1] = fetch_one(loop, pool);
 	for (size_t i = 0; i < ARRAY_LEN(probes); i++) {
 		assert_string_equal(probes[i].message, "");
 		assert_int_equal(probes[i].done, 1);
@@ -284,8 +285,8 @@ static void test_paused_at_every_piece_and_session_resumed(void **state)
 	loop_run(loop);
 	loop_free(loop);
 	server_stop();
-	assert_int_equal(atomic_load(&accepted), 3);
-	assert_int_equal(atomic_load(&resumed), 2);
+	assert_int_equal(atomic_load(&accepted), 2);
+	assert_int_equal(atomic_load(&resumed), 1);
 }
 
 /* libcurl asks OpenSSL to take it for an end: whether the stream was whole is for its reader to
