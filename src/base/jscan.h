@@ -118,6 +118,31 @@ static inline const char *jscan_quote_or_slash(const char *p, const char *end)
 	return p;
 }
 
+/*
+ * Copies [p, end) up to the first backslash, whose place is returned. dst has room for end - p
+ * bytes; those behind the copy may be overwritten.
+ */
+static inline const char *jscan_copy_to_slash(const char *p, const char *end, char *dst)
+{
+#ifdef __SSE2__
+	const __m128i slash = _mm_set1_epi8('\\');
+
+	while (end - p >= 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+		unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, slash));
+
+		_mm_storeu_si128((__m128i *)(void *)dst, x);
+		if (mask)
+			return p + __builtin_ctz(mask);
+		p += 16;
+		dst += 16;
+	}
+#endif
+	while (p < end && *p != '\\')
+		*dst++ = *p++;
+	return p;
+}
+
 static inline bool jscan_is_tail(unsigned char c)
 {
 	return (c & 0xc0) == 0x80;

@@ -147,8 +147,8 @@ static const char *read_unicode(const char *p, const char *end, uint32_t *ret)
 {
 	uint32_t c;
 
-	if (end - p < 6) {
-		*ret = 0xfffd;
+	if (end - p < 6) { /* only behind a wrong jv_trusted() */
+		*ret = '?';
 		return end;
 	}
 	c = hex4(p + 2);
@@ -165,23 +165,34 @@ static const char *read_unicode(const char *p, const char *end, uint32_t *ret)
 	return p;
 }
 
-/* Decodes the escape at p into dst (room for 4), its length to *ret_n; returns what is behind. */
+/*
+ * Decodes the escape at p into dst, its length to *ret_n; returns what is behind. What it writes is
+ * never longer than the escape.
+ */
 static const char *read_escape(const char *p, const char *end, char *dst, size_t *ret_n)
 {
-	static const char letters[] = "\"\\/bfnrt";
-	static const char values[] = "\"\\/\b\f\n\r\t";
-	const char *hit;
+	static const char values[128] = {['"'] = '"',
+		['\\'] = '\\',
+		['/'] = '/',
+		['b'] = '\b',
+		['f'] = '\f',
+		['n'] = '\n',
+		['r'] = '\r',
+		['t'] = '\t'};
 	uint32_t c;
 
-	if (end - p >= 2 && p[1] == 'u') {
+	*ret_n = 1;
+	if (end - p < 2) {
+		dst[0] = '?';
+		return end;
+	}
+	if (p[1] == 'u') {
 		p = read_unicode(p, end, &c);
 		*ret_n = put_utf8(c, dst);
 		return p;
 	}
-	hit = end - p >= 2 ? strchr(letters, p[1]) : NULL;
-	dst[0] = hit && *hit ? values[hit - letters] : '?';
-	*ret_n = 1;
-	return end - p >= 2 ? p + 2 : end;
+	dst[0] = values[p[1] & 0x7f];
+	return p + 2;
 }
 
 /* Decodes a string in pieces: a run of the document's bytes or one character in small. */
@@ -217,15 +228,22 @@ static bool next_piece(struct pieces *d)
 	return true;
 }
 
-/* Decoded text is never longer than its escaped form. */
+/* Decoded text is never longer than its escaped form: dst has room for raw.n bytes. */
 static size_t decode_into(struct sv raw, char *dst)
 {
-	struct pieces d = pieces_of(raw);
+	const char *p = raw.p;
+	const char *end = p + raw.n;
 	char *out = dst;
 
-	while (next_piece(&d)) {
-		memcpy(out, d.piece.p, d.piece.n);
-		out += d.piece.n;
+	while (p < end) {
+		const char *slash = jscan_copy_to_slash(p, end, out);
+		size_t n;
+
+		out += slash - p;
+		if (slash == end)
+			break;
+		p = read_escape(slash, end, out, &n);
+		out += n;
 	}
 	return (size_t)(out - dst);
 }

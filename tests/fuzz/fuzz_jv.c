@@ -52,13 +52,18 @@ static void write_string(struct jw *w, struct jv v)
 	arena_fini(&arena);
 }
 
+/* A raw key with the quotes around it. */
+static struct jv quoted(struct sv raw)
+{
+	return (struct jv){raw.p - 1, raw.n + 2};
+}
+
 static void write_key(struct jw *w, struct sv raw)
 {
-	struct jv quoted = {raw.p - 1, raw.n + 2};
 	struct buf text;
 
 	buf_init(&text, OUT_CAP);
-	jv_str_decode(quoted, &text);
+	jv_str_decode(quoted(raw), &text);
 	check(jv_key_eq(raw, buf_sv(&text)), "jv_key_eq()");
 	jw_key(w, buf_sv(&text));
 	buf_fini(&text);
@@ -133,10 +138,7 @@ static bool is_same(struct jv a, struct jv b)
 	if (jv_is(a, JV_NUMBER))
 		return is_same_number(a, b);
 	while (jv_next(&x) && jv_next(&y)) {
-		struct jv key_x = {x.key.p - 1, x.key.n + 2};
-		struct jv key_y = {y.key.p - 1, y.key.n + 2};
-
-		if (x.object && !is_same_text(key_x, key_y))
+		if (x.object && !is_same_text(quoted(x.key), quoted(y.key)))
 			return false;
 		if (!is_same(x.value, y.value))
 			return false;
@@ -194,7 +196,7 @@ static void check_garbage(struct sv text)
 	}
 	jv_str_decode(v, &out);
 	jv_str_copy(v, small, sizeof(small));
-	check(!jv_exists(jv_get(v, SV("no such key, surely"))), "a key from nowhere");
+	check(jv_get(v, SV("a")).n <= text.n, "a member leaves the text");
 	buf_fini(&out);
 }
 
