@@ -1,7 +1,11 @@
 /*
  * One attempt at the Codex backend over HTTP and SSE: sends the request, decodes the stream, hands
  * out events. Knows a credential and a URL, never a slot. Owner: the exchange. Ends by exactly one
- * on_end, unless cancelled; freed after either.
+ * on_end, unless cancelled; freed after either. After a terminal event the transfer is left to
+ * itself for a moment, so that its connection can be used again.
+ *
+ *	HEAD -> STREAM -> ENDED
+ *	  \----> BODY ---/      BODY: an answer that is no event stream is collected
  */
 #ifndef CODEX_UPSTREAM_H
 #define CODEX_UPSTREAM_H
@@ -15,7 +19,7 @@ struct upstream_request {
 	const char *url;		   /* complete */
 	const struct http_header *headers; /* copied by fetch */
 	size_t header_count;
-	struct sv body; /* borrowed until the end */
+	struct sv body; /* borrowed until on_end or cancel */
 	int64_t connect_timeout_ms;
 	int64_t idle_timeout_ms;
 	int64_t total_timeout_ms;
@@ -25,25 +29,29 @@ struct upstream_ops {
 	/* A 2xx event-stream head came; upstream_headers() are there. */
 	void (*on_head)(struct upstream *u, void *arg, int status);
 	/*
-	 * One event; views valid during the call. After completed or incomplete no more come; failed
-	 * and error events are not handed out: they are told by on_end.
+	 * One event; views valid during the call. After completed or incomplete no more come;
+	 * failed and error events are not handed out: they are told by on_end.
 	 */
 	void (*on_event)(struct upstream *u, void *arg, const struct event *ev);
 	/*
 	 * The end. failure->class FAILURE_NONE after a terminal completed/incomplete event
 	 * (whatever the transport did later). failed and error events end with their failure;
-	 * meters (headers, events) are in upstream_meters().
+	 * meters (headers, events) are in upstream_meters(). failure and the body that its err
+	 * may view are valid during the call.
 	 */
 	void (*on_end)(struct upstream *u, void *arg, const struct failure *failure);
 };
 
-struct upstream *upstream_start(struct fetch_pool *pool, const struct upstream_request *r,
-	const struct upstream_ops *ops, void *arg);
+/* Never fails, never calls back at once: problems arrive in on_end. */
+struct upstream *upstream_start(struct loop *loop, struct fetch_pool *pool,
+	const struct upstream_request *r, const struct upstream_ops *ops, void *arg);
 /* No callback follows; the transfer is stopped at once. Safe inside callbacks. */
 void upstream_cancel(struct upstream *u);
 /* Back-pressure. Events that are already decoded when pause is called inside on_event wait too. */
 void upstream_pause(struct upstream *u);
 void upstream_resume(struct upstream *u);
+/* From on_head on; none any more when the transfer has ended before its last event was handed out
+ * (only while paused). */
 const struct http_header *upstream_headers(const struct upstream *u, size_t *ret_count);
 /* Limits learnt so far from headers and events; NULL when nothing is known. */
 const struct meters *upstream_meters(const struct upstream *u);

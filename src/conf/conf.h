@@ -65,13 +65,18 @@ struct conf_error {
 	char message[512];
 };
 
-/* A snapshot with all defaults; one reference for the caller. */
+/*
+ * A snapshot with all defaults; one reference for the caller. profile may be NULL: the default one.
+ */
 struct conf *conf_default(const char *runtime_root, const char *profile);
-/* Defaults overridden by text. -EINVAL with *err; text that is no JSON object, wrong types, ranges.
+/*
+ * Defaults overridden by text. -EINVAL with *err; text that is no JSON object, wrong types, ranges.
+ * runtime_root goes before the text's, and so does profile unless it is NULL (nobody asked for
+ * one).
  */
 int conf_parse(struct sv text, const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;
-/* Reads <runtime_root>/config/relay.json; -ENOENT when absent. */
+/* Reads <runtime_root>/config/relay.json; -ENOENT when absent. *err is filled on any failure. */
 int conf_load(const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;
 struct conf *conf_ref(struct conf *c);

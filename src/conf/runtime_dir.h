@@ -17,9 +17,12 @@ char *runtime_models_path(const char *root, const char *slot_id);
 char *runtime_agent_dir(const char *root, const char *slot_id);
 /*
  * Creates directories (0700), config/relay.json, config/slots.json and min-workspace/AGENTS.md
- * where absent; force rewrites relay.json with defaults (slots and tokens are never removed). 0 or
+ * where absent; force rewrites relay.json with defaults but keeps its tokens and unknown keys
+ * (slots are never touched; a relay.json that is no JSON is kept as relay.json.broken). 0 or
  * -errno.
  */
 int runtime_create(const char *root, const char *profile, bool force) MUST_CHECK;
+/* Deletes state/slots/<slot_id>/ with all that is in it; 0 when there is none. */
+int runtime_remove_slot(const char *root, const char *slot_id) MUST_CHECK;
 
 #endif

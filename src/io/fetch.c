@@ -39,6 +39,7 @@ struct fetch {
 
 	bool sending;	    /* connected; the request is going out or has gone */
 	bool paused;	    /* by our user */
+	bool released;	    /* our user is gone: no callbacks, the rest of the body is skipped */
 	bool held;	    /* libcurl holds bytes back because we refused them while paused */
 	bool was_restarted; /* on a fresh connection, because a kept one broke */
 	bool has_fault;
@@ -284,7 +285,8 @@ static void finish(struct fetch *f, CURLcode code)
 
 	detach(f);
 	f->state = FETCH_DONE;
-	f->ops->on_done(f, f->arg, &result);
+	if (!f->released)
+		f->ops->on_done(f, f->arg, &result);
 	/* A queued resume is void now. */
 	if (!f->in_todo)
 		fetch_recycle(f);
@@ -330,8 +332,12 @@ static void on_idle(struct timer *t)
 
 static void on_total(struct timer *t)
 {
-	finish_with(CONTAINER_OF(t, struct fetch, total), FETCH_TIMEOUT,
-		"the request took longer than its total timeout");
+	struct fetch *f = CONTAINER_OF(t, struct fetch, total);
+
+	if (f->released)
+		fetch_cancel(f);
+	else
+		finish_with(f, FETCH_TIMEOUT, "the request took longer than its total timeout");
 }
 
 /* libcurl's callbacks. */
@@ -384,7 +390,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 					  : "the response head is not HTTP");
 		return 0;
 	}
-	if (what == 1)
+	if (what == 1 && !f->released)
 		f->ops->on_head(f, f->arg);
 	return n;
 }
@@ -401,7 +407,8 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 		return CURL_WRITEFUNC_PAUSE;
 	}
 	f->active_ms = loop_now_ms(f->pool->loop);
-	f->ops->on_data(f, f->arg, sv_make(bytes, n));
+	if (!f->released)
+		f->ops->on_data(f, f->arg, sv_make(bytes, n));
 	return n;
 }
 
@@ -587,6 +594,7 @@ struct fetch *fetch_start(
 	f->state = FETCH_START;
 	f->sending = false;
 	f->paused = false;
+	f->released = false;
 	f->held = false;
 	f->was_restarted = false;
 	f->has_fault = false;
@@ -611,6 +619,19 @@ void fetch_cancel(struct fetch *f)
 	timer_stop(&f->idle);
 	timer_stop(&f->total);
 	todo_add(f);
+}
+
+void fetch_release(struct fetch *f, int64_t grace_ms)
+{
+	if (f->state != FETCH_RUN || !is_request_sent(f)) {
+		fetch_cancel(f);
+		return;
+	}
+	f->released = true;
+	f->idle_timeout_ms = 0;
+	timer_stop(&f->idle);
+	timer_start(&f->total, grace_ms);
+	fetch_resume(f);
 }
 
 void fetch_pause(struct fetch *f)

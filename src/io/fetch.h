@@ -71,6 +71,12 @@ struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,
 /* No callback comes after this. Closes the connection at once when the response was not complete.
  */
 void fetch_cancel(struct fetch *f);
+/*
+ * No callback comes after this, and the request's body is not needed any more; but a response that
+ * ends within grace_ms does so in peace, so that the connection can be used again. For a user who
+ * knows that all he wants has come. As fetch_cancel() when the request was not yet sent in full.
+ */
+void fetch_release(struct fetch *f, int64_t grace_ms);
 /* No on_data after pause until resume; bytes that libcurl holds already are kept, bounded by its
  * buffer. */
 void fetch_pause(struct fetch *f);

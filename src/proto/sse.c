@@ -278,6 +278,14 @@ int sse_next(struct sse_decoder *d, struct sse_event *ret)
 	return err ? fail(d, err) : 0;
 }
 
+struct sv sse_take_rest(struct sse_decoder *d)
+{
+	struct sv rest = d->chunk;
+
+	d->chunk = SV_NONE;
+	return rest;
+}
+
 /* Length of the text's first line; all of it when it has no line end. */
 static size_t line_length(struct sv text)
 {

@@ -61,6 +61,11 @@ void sse_feed(struct sse_decoder *d, struct sv chunk);
  * event is too big, -ENOMEM. Events without a data line are passed over, comments too.
  */
 int sse_next(struct sse_decoder *d, struct sse_event *ret) MUST_CHECK;
+/*
+ * Directly after sse_next() has returned 1: what was not read yet of the chunk, for a caller who
+ * must stop there. The decoder forgets it; it is to be fed again (or a copy of it).
+ */
+struct sv sse_take_rest(struct sse_decoder *d);
 
 /* Appends "event: name\n" (if name is not empty), one data line per line of data, and the blank
  * line. */

@@ -391,7 +391,8 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 
 	snprintf(url, sizeof(url), "%.*s/codex/responses", SV_ARG(cred->base_url));
 	ex->retry.attempts++;
-	ex->upstream = upstream_start(ex->relay->pool, &request, &upstream_ops, ex);
+	ex->upstream = upstream_start(
+		ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
 }
 
 static void start_attempt(struct exchange *ex)

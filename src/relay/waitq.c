@@ -12,6 +12,7 @@ struct waitq {
 	size_t count;
 	struct deferred kick;
 	struct timer expiry;
+	int64_t expiry_ms; /* loop time at which it is due */
 };
 
 static void serve(struct deferred *d)
@@ -29,6 +30,14 @@ static void serve(struct deferred *d)
 	}
 }
 
+static void expire_at(struct waitq *q, int64_t deadline_ms)
+{
+	int64_t delay = deadline_ms - loop_now_ms(q->loop);
+
+	q->expiry_ms = deadline_ms;
+	timer_start(&q->expiry, delay > 0 ? delay : 0);
+}
+
 static void arm_expiry(struct waitq *q)
 {
 	int64_t soonest = INT64_MAX;
@@ -37,11 +46,8 @@ static void arm_expiry(struct waitq *q)
 		if (w->deadline_ms < soonest)
 			soonest = w->deadline_ms;
 	}
-	if (q->first) {
-		int64_t delay = soonest - loop_now_ms(q->loop);
-
-		timer_start(&q->expiry, delay > 0 ? delay : 0);
-	}
+	if (q->first)
+		expire_at(q, soonest);
 }
 
 static void on_expiry(struct timer *t)
@@ -97,8 +103,8 @@ int waitq_add(struct waitq *q, struct waiter *w, int64_t timeout_ms)
 	q->last = w;
 	q->count++;
 	w->deadline_ms = loop_now_ms(q->loop) + timeout_ms;
-	if (!timer_is_active(&q->expiry))
-		timer_start(&q->expiry, timeout_ms);
+	if (!timer_is_active(&q->expiry) || w->deadline_ms < q->expiry_ms)
+		expire_at(q, w->deadline_ms);
 	return 0;
 }
 
