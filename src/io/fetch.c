@@ -564,7 +564,7 @@ void fetch_cancel(struct fetch *f)
 
 void fetch_release(struct fetch *f, int64_t grace_ms)
 {
-	if (f->state != FETCH_RUN || !is_request_sent(f)) {
+	if (f->state != FETCH_RUN || !fetch_outcome_is_sent(f->easy, f->body_bytes)) {
 		fetch_cancel(f);
 		return;
 	}
