@@ -3,12 +3,13 @@
 #include "base/clock.h"
 #include "io/curl_uv.h"
 #include "io/fetch_head.h"
+#include "io/fetch_outcome.h"
 #include "io/header_list.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	BUFFER_BYTES = 32 * 1024,   /* one read from a socket */
@@ -16,7 +17,6 @@ enum {
 	DEFAULT_CONNECT_MS = 10 * 1000,
 	DEFAULT_IDLE_CONNECTIONS = 256,
 	SPARE_FETCHES = 256, /* kept for reuse */
-	MESSAGE_BYTES = CURL_ERROR_SIZE + 128,
 };
 
 /*
@@ -57,7 +57,7 @@ struct fetch {
 	struct fetch_head head;
 	struct header_list headers;
 	char curl_error[CURL_ERROR_SIZE];
-	char message[MESSAGE_BYTES];
+	char message[FETCH_MESSAGE_BYTES];
 };
 
 struct fetch_pool {
@@ -189,96 +189,37 @@ static void detach(struct fetch *f)
 	f->in_curl = false;
 }
 
-/* Outcomes. */
-
-static curl_off_t info_of(const struct fetch *f, CURLINFO info)
-{
-	curl_off_t value = 0;
-
-	curl_easy_getinfo(f->easy, info, &value);
-	return value;
-}
-
-static bool is_request_sent(const struct fetch *f)
-{
-	long head_bytes = 0;
-
-	if (f->body_bytes)
-		return info_of(f, CURLINFO_SIZE_UPLOAD_T) >= (curl_off_t)f->body_bytes;
-	curl_easy_getinfo(f->easy, CURLINFO_REQUEST_SIZE, &head_bytes);
-	return head_bytes > 0;
-}
-
-static enum fetch_outcome outcome_of(const struct fetch *f, CURLcode code)
-{
-	if (f->has_fault)
-		return f->fault;
-	if (code == CURLE_OK)
-		/* libcurl takes an end inside the head for a success. */
-		return f->head.final ? FETCH_OK : FETCH_TRUNCATED;
-	if (!f->sending)
-		return FETCH_CONNECT;
-	switch (code) {
-	case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 and other versions */
-	case CURLE_WEIRD_SERVER_REPLY:
-	case CURLE_BAD_CONTENT_ENCODING:
-		return FETCH_PROTOCOL;
-	case CURLE_OUT_OF_MEMORY: /* what libcurl calls a header line over its limit */
-		return f->head.final ? FETCH_TRUNCATED : FETCH_PROTOCOL;
-	case CURLE_OPERATION_TIMEDOUT:
-		return FETCH_IDLE;
-	default:
-		return f->head.seen_bytes || is_request_sent(f) ? FETCH_TRUNCATED : FETCH_SEND;
-	}
-}
-
-/* TLS errors are told by libcurl best, and name nothing but the host. */
-static bool is_tls_error(CURLcode code)
-{
-	return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
-	       code == CURLE_SSL_CERTPROBLEM || code == CURLE_SSL_CACERT_BADFILE;
-}
-
-static const char *message_of(struct fetch *f, CURLcode code)
-{
-	long os_error = 0;
-
-	if (f->has_fault)
-		return f->fault_message;
-	if (code == CURLE_OK)
-		return f->head.final ? "" : "the connection closed inside the response head";
-	if (code == CURLE_OPERATION_TIMEDOUT && !f->sending)
-		return "connect timed out";
-	curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &os_error);
-	if (is_tls_error(code) && f->curl_error[0])
-		snprintf(f->message, sizeof(f->message), "%s: %s", curl_easy_strerror(code),
-			f->curl_error);
-	else if (os_error && (code == CURLE_COULDNT_CONNECT || f->sending))
-		snprintf(f->message, sizeof(f->message), "%s: %s", curl_easy_strerror(code),
-			strerror((int)os_error));
-	else
-		return curl_easy_strerror(code);
-	return f->message;
-}
+/* The end. */
 
 static int64_t connect_time_of(const struct fetch *f)
 {
 	long connects = 0;
-	curl_off_t tls_us;
+	curl_off_t tcp_us = 0;
+	curl_off_t tls_us = 0;
 
 	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
 	if (connects == 0)
 		return 0;
-	tls_us = info_of(f, CURLINFO_APPCONNECT_TIME_T);
-	return tls_us ? tls_us : info_of(f, CURLINFO_CONNECT_TIME_T);
+	curl_easy_getinfo(f->easy, CURLINFO_CONNECT_TIME_T, &tcp_us);
+	curl_easy_getinfo(f->easy, CURLINFO_APPCONNECT_TIME_T, &tls_us);
+	return tls_us ? tls_us : tcp_us;
 }
 
 static void finish(struct fetch *f, CURLcode code)
 {
+	struct fetch_ending ending = {
+		.easy = f->easy,
+		.code = code,
+		.head = &f->head,
+		.body_bytes = f->body_bytes,
+		.was_connected = f->sending,
+		.curl_error = f->curl_error,
+	};
 	struct fetch_result result = {
-		.outcome = outcome_of(f, code),
+		.outcome = f->has_fault ? f->fault : fetch_outcome_of(&ending),
 		.status = fetch_status(f),
-		.message = message_of(f, code),
+		.message = f->has_fault ? f->fault_message
+					: fetch_outcome_message(&ending, f->message),
 		.connect_us = f->in_curl ? connect_time_of(f) : 0,
 		.first_byte_us = f->first_byte_us,
 	};
@@ -422,7 +363,7 @@ static bool restart(struct fetch *f, CURLcode code)
 	if (code != CURLE_SEND_ERROR || f->was_restarted || f->has_fault || f->head.seen_bytes)
 		return false;
 	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
-	if (connects || is_request_sent(f))
+	if (connects || fetch_outcome_is_sent(f->easy, f->body_bytes))
 		return false;
 	f->was_restarted = true;
 	f->sending = false;

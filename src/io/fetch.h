@@ -22,12 +22,15 @@ struct fetch_options {
 	const char *proxy;	       /* NULL: environment */
 };
 struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options *options);
-/* Cancels what runs. */
+/* Cancels what runs; not inside a callback of a fetch. The loop closes the sockets' handles in its
+ * next turn. */
 void fetch_pool_free(struct fetch_pool *p);
 
 enum fetch_outcome {
-	FETCH_OK,	 /* complete response, as far as HTTP framing tells */
-	FETCH_CONNECT,	 /* DNS, connect or TLS failed: the request was not sent */
+	FETCH_OK,	 /* complete response, as far as HTTP framing tells: also when the peer
+			    closed and gave no length, with or without TLS close_notify */
+	FETCH_CONNECT,	 /* DNS, connect, proxy or TLS failed, or the request was malformed: it was
+			    not sent */
 	FETCH_SEND,	 /* connection lost while sending, no response byte */
 	FETCH_TRUNCATED, /* connection lost after the request was sent: reset, EOF inside the body,
 			    no answer */
@@ -50,7 +53,8 @@ struct fetch_ops {
 	void (*on_head)(struct fetch *f, void *arg);
 	/* Body bytes, borrowed for the call. */
 	void (*on_data)(struct fetch *f, void *arg, struct sv bytes);
-	/* Exactly once, unless cancelled. f is freed after it. */
+	/* Exactly once, unless cancelled. f is freed after it. May come while paused: on a timeout,
+	 * or when on_data has had the last byte already; never while bytes are held back. */
 	void (*on_done)(struct fetch *f, void *arg, const struct fetch_result *result);
 };
 
