@@ -57,7 +57,8 @@ struct server {
 	size_t script_count;
 	atomic_int connections;
 	atomic_int requests;
-	int go[2]; /* pipe: the test lets AFTER_LAST_CHUNK go on */
+	atomic_int gone; /* connections that have ended */
+	int go[2];	 /* pipe: the test lets AFTER_LAST_CHUNK go on */
 };
 
 static bool send_all(int fd, const char *p, size_t n)
@@ -115,9 +116,12 @@ static void send_padding(int fd, size_t n)
 
 static void send_answer(int fd, const struct script *s)
 {
-	const char *body = strstr(s->answer, "\r\n\r\n") + 4;
+	const char *body;
 	char size[32];
 
+	if (!s->answer)
+		return;
+	body = strstr(s->answer, "\r\n\r\n") + 4;
 	if (!strstr(s->answer, "chunked")) {
 		send_all(fd, s->answer, strlen(s->answer));
 		send_padding(fd, s->padding_bytes);
@@ -177,6 +181,7 @@ static void *server_main(void *arg)
 		atomic_fetch_add(&s->connections, 1);
 		serve(s, fd);
 		close(fd);
+		atomic_fetch_add(&s->gone, 1);
 	}
 	return NULL;
 }
@@ -372,7 +377,8 @@ static const struct attempt_case attempt_cases[] = {
 		FAILURE_TRUNCATED, "", 1},
 	{"cut inside the body", {.answer = CHUNKED CREATED}, FAILURE_TRUNCATED, "response.created ",
 		1},
-	{"no answer", {.answer = "\r\n\r\n"}, FAILURE_TRUNCATED, "", 0},
+	{"no answer", {.answer = NULL}, FAILURE_TRUNCATED, "", 0},
+	{"no HTTP", {.answer = "nonsense\r\n\r\n"}, FAILURE_PROTOCOL, "", 0},
 	{"bad JSON", {.answer = CHUNKED CREATED EVENT("{\"type\":") DELTA, .after = AFTER_WAIT},
 		FAILURE_PROTOCOL, "response.created ", 1},
 	{"an event that is too large",
@@ -545,6 +551,33 @@ static void test_connection_is_kept(void **state)
 	probe_stop(&p);
 }
 
+static void on_look_whether_gone(struct timer *t)
+{
+	struct probe *p = CONTAINER_OF(t, struct probe, resume);
+
+	if (atomic_load(&p->server.gone))
+		loop_stop(p->loop);
+	else
+		timer_start(t, 10);
+}
+
+/* A response that does not end is cut, and only after a moment. */
+static void test_connection_is_closed_after_a_moment(void **state)
+{
+	static const struct script script = {.answer = CHUNKED COMPLETED, .after = AFTER_WAIT};
+	struct probe p;
+
+	(void)state;
+	probe_start(&p, &script, 1);
+	probe_request(&p, 100);
+	assert_int_equal(p.server.gone, 0);
+	timer_init(&p.resume, p.loop, on_look_whether_gone);
+	timer_start(&p.resume, 10);
+	loop_run(p.loop);
+	assert_in_range(clock_mono_ms() - p.end_ms, 900, 10000);
+	probe_stop(&p);
+}
+
 /* An answer that comes before the request was read: its body may be freed at the end, and is. */
 static void test_early_answer(void **state)
 {
@@ -573,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_cancel_inside_callbacks),
 		cmocka_unit_test(test_cancel_while_events_wait),
 		cmocka_unit_test(test_connection_is_kept),
+		cmocka_unit_test(test_connection_is_closed_after_a_moment),
 		cmocka_unit_test(test_early_answer),
 	};
 
