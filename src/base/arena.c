@@ -67,9 +67,11 @@ void *arena_alloc(struct arena *a, size_t n)
 	struct arena_block *block = a->head;
 	void *piece;
 
-	if (n > a->cap || a->cap - n < a->used)
+	if (n > SIZE_MAX - sizeof(*block) - ALIGN)
 		return NULL;
 	n = (n + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	if (n > a->cap - a->used)
+		return NULL;
 	if (!block || block->size - block->used < n) {
 		block = block_new(n);
 		if (!block)

@@ -60,7 +60,7 @@ int buf_reserve(struct buf *b, size_t n)
 	if (n > b->cap - b->len)
 		return b->error = -ENOBUFS;
 	size = grown_size(b, b->len + n);
-	data = realloc(b->data, size);
+	data = realloc(b->data, size < SIZE_MAX ? size + 1 : size); /* a byte for a NUL behind */
 	if (!data)
 		return b->error = -ENOMEM;
 	b->data = data;
@@ -123,7 +123,7 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 	n = vsnprintf(NULL, 0, fmt, args);
 	va_end(args);
 	assert(n >= 0);
-	if (buf_reserve(b, (size_t)n + 1))
+	if (n == 0 || buf_reserve(b, (size_t)n))
 		return;
 	va_start(args, fmt);
 	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, args);
@@ -148,7 +148,7 @@ void buf_truncate(struct buf *b, size_t n)
 
 const char *buf_cstr(struct buf *b)
 {
-	if (buf_reserve(b, 1))
+	if (b->error || (!b->data && buf_reserve(b, 1)))
 		return "";
 	b->data[b->len] = '\0';
 	return b->data;

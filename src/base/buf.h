@@ -13,7 +13,7 @@
 struct buf {
 	char *data;  /* NULL while empty */
 	size_t len;  /* bytes in use */
-	size_t size; /* bytes allocated */
+	size_t size; /* bytes allocated, without the one kept for a NUL */
 	size_t cap;  /* most bytes it may ever hold */
 	int error;   /* 0, -ENOBUFS (over the cap) or -ENOMEM; sticky until buf_reset() */
 };

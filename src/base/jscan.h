@@ -1,11 +1,12 @@
 /*
- * Scanning shared by the JSON reader and writer (jv.c, jw.c only): runs of bytes that stand for
- * themselves inside a JSON string, and UTF-8 characters. 16 bytes at a time with SSE2, else 8 with
- * plain words. Nothing reads at or behind end.
+ * Scanning shared by the files of the JSON reader and writer, and private to them: runs of bytes
+ * that stand for themselves inside a JSON string, and UTF-8 characters. 16 bytes at a time with
+ * SSE2, else 8 with plain words. Nothing reads at or behind end.
  */
 #ifndef BASE_JSCAN_H
 #define BASE_JSCAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -40,9 +41,30 @@ static inline uint64_t jscan_has_special(uint64_t word)
 	       ((word - JSCAN_ONES * 0x20) & ~word & JSCAN_HIGHS);
 }
 
-static inline int jscan_is_plain(unsigned char c)
+static inline bool jscan_is_plain(unsigned char c)
 {
 	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+static inline bool jscan_is_space(char c)
+{
+	return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static inline const char *jscan_skip_space(const char *p, const char *end)
+{
+	while (p < end && jscan_is_space(*p))
+		p++;
+	return p;
+}
+
+/* Value of a hexadecimal digit, or -1. */
+static inline int jscan_hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* First byte in [p, end) that is a quote, a backslash, a control character or not ASCII. */
@@ -96,7 +118,32 @@ static inline const char *jscan_quote_or_slash(const char *p, const char *end)
 	return p;
 }
 
-static inline int jscan_is_tail(unsigned char c)
+/*
+ * Copies [p, end) up to the first backslash, whose place is returned. dst has room for end - p
+ * bytes; those behind the copy may be overwritten.
+ */
+static inline const char *jscan_copy_to_slash(const char *p, const char *end, char *dst)
+{
+#ifdef __SSE2__
+	const __m128i slash = _mm_set1_epi8('\\');
+
+	while (end - p >= 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+		unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, slash));
+
+		_mm_storeu_si128((__m128i *)(void *)dst, x);
+		if (mask)
+			return p + __builtin_ctz(mask);
+		p += 16;
+		dst += 16;
+	}
+#endif
+	while (p < end && *p != '\\')
+		*dst++ = *p++;
+	return p;
+}
+
+static inline bool jscan_is_tail(unsigned char c)
 {
 	return (c & 0xc0) == 0x80;
 }

@@ -39,12 +39,13 @@ struct jv_error {
 /*
  * 0 and *ret, or -EBADMSG (grammar), -EILSEQ (bytes or escapes that are not Unicode: bad UTF-8; a
  * lone \uD8xx surrogate escape is accepted, as JSON's grammar does, and decodes to U+FFFD), -E2BIG
- * (nested deeper than max_depth). err may be NULL.
+ * (nested deeper than max_depth, which is at most 1024; a scalar has depth 0). err may be NULL.
  */
 int jv_parse(struct sv text, unsigned max_depth, struct jv *ret, struct jv_error *err) MUST_CHECK;
 /*
  * View of a value whose text is already known to be valid JSON with no white space around it (for
- * example a span that this program wrote). Nothing is checked.
+ * example a span that this program wrote). Nothing is checked: with other text the views say
+ * anything, but they stay inside of it.
  */
 struct jv jv_trusted(struct sv text);
 
@@ -110,13 +111,14 @@ void jv_str_decode(struct jv v, struct buf *out);
  * arena. -EINVAL when v is no string, -ENOMEM when the arena is full.
  */
 int jv_str(struct jv v, struct arena *arena, struct sv *ret) MUST_CHECK;
-/* Decodes into a caller's array; result NUL-terminated, cut at a character border to fit. False if
- * no string. */
+/* Decodes into a caller's array; result NUL-terminated, cut at a character border to fit. False,
+ * and "" in dst, if no string. */
 bool jv_str_copy(struct jv v, char *dst, size_t size);
 
 /* Whole numbers: 0, -EINVAL (no number, or a fraction that is not zero), -ERANGE. "5.0" and "5e0"
  * are 5. */
 int jv_i64(struct jv v, int64_t *ret) MUST_CHECK;
+/* Correctly rounded: 0, -EINVAL (no number) or -ERANGE (beyond the largest double). */
 int jv_f64(struct jv v, double *ret) MUST_CHECK;
 
 static inline bool jv_is_bool(struct jv v)

@@ -3,6 +3,7 @@
 #include "base/jscan.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,7 +147,9 @@ void jw_f64(struct jw *w, double value)
 		buf_add_lit(w->out, "null");
 		return;
 	}
-	for (int digits = 15; digits <= 17; digits++) {
+	/* 15 digits are always kept, so fewer are no gain (%g drops zeros); not so below DBL_MIN.
+	 */
+	for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		snprintf(text, sizeof(text), "%.*g", digits, value);
 		if (strtod(text, NULL) == value)
 			break;
@@ -172,21 +175,43 @@ void jw_raw(struct jw *w, struct sv json)
 	buf_add_sv(w->out, json.n ? json : SV("null"));
 }
 
-static void add_ascii_escape(struct buf *out, unsigned char c)
+enum { ESCAPE_BYTES = 6 }; /* the longest */
+
+/* Writes the escape of an ASCII character and returns its length. */
+static size_t put_escape(unsigned char c, char dst[ESCAPE_BYTES])
 {
 	static const char hex[] = "0123456789abcdef";
-	static const char short_forms[0x20] = {
+	static const char letters[0x20] = {
 		['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
-	char text[6] = {'\\', 'u', '0', '0'};
+	char letter = c < 0x20 ? letters[c] : (char)c;
 
-	if (c >= 0x20 || short_forms[c]) {
-		text[1] = (char)(c >= 0x20 ? c : (unsigned char)short_forms[c]);
-		buf_add(out, text, 2);
+	dst[0] = '\\';
+	if (letter) {
+		dst[1] = letter;
+		return 2;
+	}
+	dst[1] = 'u';
+	dst[2] = '0';
+	dst[3] = '0';
+	dst[4] = hex[c >> 4];
+	dst[5] = hex[c & 0xf];
+	return 6;
+}
+
+/* Adds a run that needs no escape, then the escape of c. */
+static void add_run_and_escape(struct buf *out, struct sv run, unsigned char c)
+{
+	char escape[ESCAPE_BYTES];
+
+	if (out->error == 0 && run.n < out->size - out->len &&
+		out->size - out->len - run.n >= ESCAPE_BYTES) {
+		memcpy(out->data + out->len, run.p, run.n);
+		out->len += run.n;
+		out->len += put_escape(c, out->data + out->len);
 		return;
 	}
-	text[4] = hex[c >> 4];
-	text[5] = hex[c & 0xf];
-	buf_add(out, text, 6);
+	buf_add_sv(out, run);
+	buf_add(out, escape, put_escape(c, escape));
 }
 
 /*
@@ -207,6 +232,16 @@ static size_t broken_length(const char *p, const char *end)
 	return 1;
 }
 
+/* Behind the characters of more than one byte at p; stops at an ASCII character or broken UTF-8. */
+static const char *skip_wide(const char *p, const char *end)
+{
+	size_t n;
+
+	while (p < end && (unsigned char)*p >= 0x80 && (n = jscan_utf8(p, end)) > 0)
+		p += n;
+	return p;
+}
+
 void jw_escape(struct buf *out, struct sv text)
 {
 	const char *p = text.p;
@@ -214,22 +249,21 @@ void jw_escape(struct buf *out, struct sv text)
 	const char *from = p; /* not copied yet */
 
 	while ((p = jscan_plain_run(p, end)) != end) {
-		unsigned char c = (unsigned char)*p;
-		size_t n = c >= 0x80 ? jscan_utf8(p, end) : 0;
+		const char *special = p;
 
-		if (n) {
-			p += n;
+		if ((unsigned char)*p < 0x80) {
+			add_run_and_escape(
+				out, sv_make(from, (size_t)(p - from)), (unsigned char)*p);
+			from = ++p;
 			continue;
 		}
-		buf_add(out, from, (size_t)(p - from));
-		if (c >= 0x80) {
+		p = skip_wide(p, end);
+		if (p == special) {
+			buf_add(out, from, (size_t)(p - from));
 			buf_add_lit(out, "\xef\xbf\xbd");
 			p += broken_length(p, end);
-		} else {
-			add_ascii_escape(out, c);
-			p++;
+			from = p;
 		}
-		from = p;
 	}
 	buf_add(out, from, (size_t)(end - from));
 }

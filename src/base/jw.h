@@ -1,6 +1,7 @@
 /*
  * JSON writer: straight into a buf, commas and nesting kept by the writer. Unchanged values are
- * spliced in verbatim with jw_raw(). The caller checks buf_error() once at the end.
+ * spliced in verbatim with jw_raw(). The caller checks buf_error() once at the end. Calls out of
+ * order (a value without a key in an object, a level too many) are programmer errors and assert.
  *	struct jw w = jw_begin(&out);
  *	jw_obj(&w); jw_key(&w, SV("id")); jw_str(&w, id); jw_end(&w);
  */
@@ -31,7 +32,8 @@ void jw_key(struct jw *w, struct sv text);
 void jw_str(struct jw *w, struct sv text);
 /* A string value from text that stands between quotes in valid JSON already (jv_str_raw()). */
 void jw_str_raw(struct jw *w, struct sv escaped);
-/* A string value in pieces: begin, then any of the two appenders, then end. */
+/* A string value in pieces: begin, then any of the two appenders, then end. Each piece of text
+ * holds whole characters. */
 void jw_str_begin(struct jw *w);
 void jw_str_add(struct jw *w, struct sv text);
 void jw_str_add_raw(struct jw *w, struct sv escaped);

@@ -3,11 +3,22 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <strings.h>
 
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* Not strncasecmp(): that stops at a NUL and asks the locale. */
 bool sv_ieq(struct sv a, struct sv b)
 {
-	return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+	if (a.n != b.n)
+		return false;
+	for (size_t i = 0; i < a.n; i++) {
+		if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
+			return false;
+	}
+	return true;
 }
 
 bool sv_starts(struct sv s, struct sv prefix)
@@ -64,6 +75,8 @@ struct sv sv_from(struct sv s, size_t offset)
 {
 	if (offset > s.n)
 		offset = s.n;
+	if (offset == 0) /* p may be NULL */
+		return s;
 	return sv_make(s.p + offset, s.n - offset);
 }
 
@@ -108,9 +121,9 @@ int sv_i64(struct sv s, int64_t *ret)
 
 	if (err)
 		return err;
-	if (magnitude > (uint64_t)INT64_MAX)
+	if (magnitude > (uint64_t)INT64_MAX + negative)
 		return -ERANGE;
-	*ret = negative ? -(int64_t)magnitude : (int64_t)magnitude;
+	*ret = (int64_t)(negative ? -magnitude : magnitude);
 	return 0;
 }
 
@@ -120,11 +133,12 @@ int sv_f64(struct sv s, double *ret)
 	char *end;
 	double value;
 
-	if (s.n == 0 || s.n >= sizeof(text) || is_space(s.p[0]))
+	if (s.n == 0 || s.n >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, s.p, s.n);
 	text[s.n] = '\0';
-	if (strcspn(text, "xXpPnNiI") != s.n)
+	/* strtod() would take white space, hexadecimal digits, "inf" and "nan" too. */
+	if (strspn(text, "0123456789.eE+-") != s.n)
 		return -EINVAL;
 	value = strtod(text, &end);
 	if (*end || end == text)

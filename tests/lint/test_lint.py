@@ -88,6 +88,7 @@ BAD = [
     ("listed", {"sim/other.c": ""}, "sim/other.c:1", "sim/meson.build"),
     ("listed", {"tests/unit/io/test_loop.c": ""}, "tests/unit/io/test_loop.c:1", "tests/unit/meson.build"),
     ("listed", {"tests/fuzz/fuzz_high.c": ""}, "tests/fuzz/fuzz_high.c:1", "tests/fuzz/meson.build"),
+    ("listed", {"tests/bench/bench_io.c": ""}, "tests/bench/bench_io.c:1", "tests/bench/meson.build"),
     ("shell", {"scripts/run": SHELL + "if true\n"}, "scripts/run:4", "syntax error"),
     ("shell", {"scripts/run.sh": "#!/bin/sh\nset -euo pipefail\n"}, "scripts/run.sh:1", "env bash"),
     ("shell", {"scripts/run": "#!/usr/bin/env bash\n"}, "scripts/run:1", "pipefail"),

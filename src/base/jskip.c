@@ -1,0 +1,192 @@
+#include "base/jskip.h"
+
+#include "base/jscan.h"
+
+const char *jskip_string(const char *p, const char *end)
+{
+	for (;;) {
+		p = jscan_quote_or_slash(p, end);
+		if (p == end || *p == '"')
+			return p;
+		if (end - p < 2)
+			return end;
+		p += 2;
+	}
+}
+
+static const char *behind_string(const char *p, const char *end)
+{
+	p = jskip_string(p + 1, end);
+	return p == end ? end : p + 1;
+}
+
+#ifdef __SSE2__
+
+enum { BLOCK = 64 };
+
+/* What stands where in a block of 64 bytes: one bit a byte, the first byte lowest. */
+struct marks {
+	uint64_t quotes;
+	uint64_t slashes;
+	uint64_t opens;
+	uint64_t closes;
+};
+
+/* Where a block starts: its first byte may be escaped, or inside of a string. */
+struct carry {
+	uint64_t escaped; /* 0 or 1 */
+	uint64_t inside;  /* all bits or none */
+};
+
+static uint64_t equal_mask(__m128i x, char c)
+{
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
+}
+
+static struct marks read_marks(const char *p)
+{
+	struct marks m = {0};
+
+	for (unsigned at = 0; at < BLOCK; at += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
+		/* Bit 0x20 is all that '[' and '{', ']' and '}' differ in. */
+		__m128i folded = _mm_or_si128(x, _mm_set1_epi8(0x20));
+
+		m.quotes |= equal_mask(x, '"') << at;
+		m.slashes |= equal_mask(x, '\\') << at;
+		m.opens |= equal_mask(folded, '{') << at;
+		m.closes |= equal_mask(folded, '}') << at;
+	}
+	return m;
+}
+
+/* The bytes behind an odd number of backslashes (as in simdjson's first stage). */
+static uint64_t escaped_bytes(uint64_t slashes, struct carry *carry)
+{
+	const uint64_t even = UINT64_C(0x5555555555555555);
+	uint64_t follows;
+	uint64_t odd_starts;
+	uint64_t even_sums;
+
+	if (slashes == 0) {
+		follows = carry->escaped;
+		carry->escaped = 0;
+		return follows;
+	}
+	slashes &= ~carry->escaped;
+	follows = slashes << 1 | carry->escaped;
+	odd_starts = slashes & ~even & ~follows;
+	carry->escaped = __builtin_add_overflow(odd_starts, slashes, &even_sums);
+	return (even ^ even_sums << 1) & follows;
+}
+
+/* From each quote to before the next: the parity of the quotes up to each bit. */
+static uint64_t inside_strings(uint64_t quotes, struct carry *carry)
+{
+	for (unsigned shift = 1; shift < 64; shift *= 2)
+		quotes ^= quotes << shift;
+	quotes ^= carry->inside;
+	carry->inside = 0 - (quotes >> 63);
+	return quotes;
+}
+
+/* Number of bits below the close that brings depth to 0, or -1. */
+static int find_close(uint64_t opens, uint64_t closes, size_t depth)
+{
+	for (size_t closed = 1; closes; closes &= closes - 1, closed++) {
+		int at = __builtin_ctzll(closes);
+		uint64_t before = opens & ((UINT64_C(1) << at) - 1);
+
+		if (depth + (size_t)__builtin_popcountll(before) == closed)
+			return at;
+	}
+	return -1;
+}
+
+/* Brackets outside of strings in the block at p. */
+static struct marks read_brackets(const char *p, struct carry *carry)
+{
+	struct marks m = read_marks(p);
+	uint64_t outside;
+
+	m.quotes &= ~escaped_bytes(m.slashes, carry);
+	outside = ~inside_strings(m.quotes, carry);
+	m.opens &= outside;
+	m.closes &= outside;
+	return m;
+}
+
+static const char *skip_container(const char *p, const char *end)
+{
+	struct carry carry = {0, 0};
+	size_t depth = 0;
+
+	for (;; p += BLOCK) {
+		char tail[BLOCK];
+		const char *block = p;
+		struct marks m;
+
+		if (end - p < BLOCK) {
+			memset(tail, ' ', BLOCK);
+			memcpy(tail, p, (size_t)(end - p));
+			block = tail;
+		}
+		m = read_brackets(block, &carry);
+		if (m.opens | m.closes) {
+			int at = find_close(m.opens, m.closes, depth);
+
+			if (at >= 0)
+				return p + at + 1;
+			depth += (size_t)__builtin_popcountll(m.opens);
+			depth -= (size_t)__builtin_popcountll(m.closes);
+		}
+		if (end - p <= BLOCK)
+			return end;
+	}
+}
+
+#else
+
+static const char *skip_container(const char *p, const char *end)
+{
+	size_t depth = 0;
+
+	while (p < end) {
+		char c = *p;
+
+		if (c == '"') {
+			p = behind_string(p, end);
+			continue;
+		}
+		p++;
+		if (c == '{' || c == '[')
+			depth++;
+		else if ((c == '}' || c == ']') && --depth == 0)
+			break;
+	}
+	return p;
+}
+
+#endif
+
+static const char *skip_scalar(const char *p, const char *end)
+{
+	while (p < end && *p != ',' && *p != ']' && *p != '}' && !jscan_is_space(*p))
+		p++;
+	return p;
+}
+
+const char *jskip_value(const char *p, const char *end)
+{
+	if (p == end)
+		return p;
+	switch (*p) {
+	case '"':
+		return behind_string(p, end);
+	case '{':
+	case '[':
+		return skip_container(p, end);
+	default:
+		return skip_scalar(p, end);
+	}
+}

@@ -1,0 +1,94 @@
+/*
+ * Configuration (SPEC 4): config/relay.json read into an immutable snapshot. One const table of
+ * keys drives parsing, defaults, checks, show, redaction and docs/config.md. Snapshots are counted:
+ * whoever stores one takes a reference, so that a reload never pulls values from under a request.
+ */
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+
+#include "base/buf.h"
+#include "base/secret.h"
+
+enum conf_policy { POLICY_BEST_WEEK, POLICY_BEST_5H, POLICY_LEAST_RECENTLY_USED };
+enum conf_backend {
+	BACKEND_NATIVE,
+	BACKEND_CODEX_API,
+	BACKEND_CODEX_DIRECT,
+	BACKEND_LOCAL_CACHE,
+	BACKEND_OPENCLAW
+};
+
+enum { CONF_ALIASES_MAX = 64 };
+
+struct conf {
+	char *listen;		  /* "127.0.0.1:8787" */
+	struct secret auth_token; /* "relay-dev-token" */
+	struct secret aliases[CONF_ALIASES_MAX];
+	size_t alias_count;
+	char *profile, *workspace, *runtime_root;
+	int64_t usage_ttl_s;		 /* usageTtlSeconds 300, 1..86400 */
+	int64_t request_timeout_s;	 /* requestTimeoutSeconds 180: longest silence of
+					    upstream, 1..3600 */
+	char *thinking;			 /* "off": legacy, kept */
+	enum conf_policy policy;	 /* selectionPolicy */
+	double min_5h_pct, min_week_pct; /* thresholds, 0..100 */
+	int64_t cooldown_generic_s, cooldown_quota_s;
+	enum conf_backend auth_backend, usage_backend, runner_backend;
+	char *runner_agent_id;
+	int64_t slot_concurrency; /* slotConcurrency 8, 1..1000 */
+	int64_t queue_timeout_s;  /* queueTimeoutSeconds 30, 0..3600 */
+	int64_t max_attempts;	  /* retry.maxAttempts 16: upstream tries per request, 1..1024 */
+	int64_t retry_budget_s;	  /* retry.budgetSeconds 60: no new try after so long, 0..3600 */
+	double stream_hold_s;	  /* streamHoldSeconds 5: heads held back at most so long, 0..60 */
+	int64_t heartbeat_s;	  /* heartbeatSeconds 15, 1..300 */
+	int64_t drain_timeout_s; /* drainTimeoutSeconds 30: after SIGTERM streams may run so long */
+	int64_t max_body_bytes;	 /* maxBodyBytes 64 MiB, 1 KiB..1 GiB */
+	int64_t max_connections; /* maxConnections 20000 */
+	bool reuse_port;	 /* reusePort false */
+	char *log_level;	 /* "info": debug, info, warn, error */
+	char *upstream_base_url; /* upstream.baseUrl "https://chatgpt.com/backend-api" */
+	char *upstream_originator;	    /* upstream.originator "codex_slot_relay" */
+	char *upstream_user_agent;	    /* upstream.userAgent "codex-slot-relay/<version>" */
+	char *upstream_http_version;	    /* upstream.httpVersion "1.1": "1.1" or "2" */
+	int64_t upstream_connect_timeout_s; /* upstream.connectTimeoutSeconds 10, 1..120 */
+	char *upstream_ca_file;		    /* upstream.caFile "": system's */
+	char *upstream_proxy;		    /* upstream.proxy "": environment; "none": no proxy */
+	char *default_model;		    /* modelDefault "gpt-5.4" */
+	char **unknown_keys; /* dotted names of keys that nobody knows: kept in the file, warned
+				about once */
+	size_t unknown_count;
+	unsigned refs;
+};
+
+/* Why a configuration was refused: "relay.json: thresholds.min5hPct: must be between 0 and 100". */
+struct conf_error {
+	char message[512];
+};
+
+/*
+ * A snapshot with all defaults; one reference for the caller. profile may be NULL: the default one.
+ */
+struct conf *conf_default(const char *runtime_root, const char *profile);
+/*
+ * Defaults overridden by text. -EINVAL with *err; text that is no JSON object, wrong types, ranges.
+ * runtime_root goes before the text's, and so does profile unless it is NULL (nobody asked for
+ * one).
+ */
+int conf_parse(struct sv text, const char *runtime_root, const char *profile, struct conf **ret,
+	struct conf_error *err) MUST_CHECK;
+/* Reads <runtime_root>/config/relay.json; -ENOENT when absent. *err is filled on any failure. */
+int conf_load(const char *runtime_root, const char *profile, struct conf **ret,
+	struct conf_error *err) MUST_CHECK;
+struct conf *conf_ref(struct conf *c);
+void conf_unref(struct conf *c);
+
+/* Every key with its value as one JSON object; secrets are left out (with_secrets false) or
+ * written, for a fresh file. */
+void conf_write(const struct conf *c, bool with_secrets, struct buf *out);
+/* Is this one of the tokens that clients may use (authToken, authTokenAliases; relay-internal-token
+ * beside the default token)? Constant time per token. */
+bool conf_token_ok(const struct conf *c, struct sv token);
+const char *conf_policy_name(enum conf_policy p);
+const char *conf_backend_name(enum conf_backend b);
+
+#endif

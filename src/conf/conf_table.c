@@ -1,0 +1,536 @@
+#include "conf/conf_table.h"
+
+#include "base/limits.h"
+#include "proto/url.h"
+#include "version.h"
+
+enum { TEXT_MAX = 4096, HOST_SIZE = 256 };
+
+static const struct conf_choice policies[] = {
+	{"best-week-then-5h", POLICY_BEST_WEEK},
+	{"best-5h-then-week", POLICY_BEST_5H},
+	{"least-recently-used", POLICY_LEAST_RECENTLY_USED},
+	{NULL, 0},
+};
+static const struct conf_choice auth_backends[] = {
+	{"native", BACKEND_NATIVE},
+	{"openclaw", BACKEND_OPENCLAW},
+	{NULL, 0},
+};
+static const struct conf_choice usage_backends[] = {
+	{"codex-api", BACKEND_CODEX_API},
+	{"local-cache", BACKEND_LOCAL_CACHE},
+	{"openclaw", BACKEND_OPENCLAW},
+	{NULL, 0},
+};
+static const struct conf_choice runner_backends[] = {
+	{"codex-direct", BACKEND_CODEX_DIRECT},
+	{"openclaw", BACKEND_OPENCLAW},
+	{NULL, 0},
+};
+static const struct conf_choice log_levels[] = {
+	{"debug", 0},
+	{"info", 0},
+	{"warn", 0},
+	{"error", 0},
+	{NULL, 0},
+};
+static const struct conf_choice http_versions[] = {
+	{"1.1", 0},
+	{"2", 0},
+	{NULL, 0},
+};
+
+static bool is_listen(struct sv text)
+{
+	char host[HOST_SIZE];
+	uint16_t port;
+
+	return url_parse_listen(text, host, sizeof(host), &port) == 0;
+}
+
+static bool is_http_url(struct sv text)
+{
+	struct url url;
+
+	return url_parse(text, &url) == 0;
+}
+
+/* Goes into a request header as it is. */
+static bool is_header_value(struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < ' ' || text.p[i] > '~')
+			return false;
+	}
+	return text.n > 0 && text.n <= 256 && text.p[0] != ' ' && text.p[text.n - 1] != ' ';
+}
+
+static bool is_not_empty(struct sv text)
+{
+	return text.n > 0;
+}
+
+static bool is_proxy(struct sv text)
+{
+	static const struct sv schemes[] = {
+		SV("http://"),
+		SV("https://"),
+		SV("socks4://"),
+		SV("socks4a://"),
+		SV("socks5://"),
+		SV("socks5h://"),
+	};
+
+	if (text.n == 0 || sv_eq(text, SV("none")))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+		if (sv_istarts(text, schemes[i]) && text.n > schemes[i].n)
+			return true;
+	}
+	return false;
+}
+
+#define AT(member) offsetof(struct conf, member)
+#define WEEK_S (7.0 * 24 * 3600)
+
+static const struct conf_key rows[] = {
+	{
+		.name = "listen",
+		.type = CONF_STRING,
+		.original = true,
+		.offset = AT(listen),
+		.fallback = "\"127.0.0.1:8787\"",
+		.is_valid = is_listen,
+		.expected = "an address as \"127.0.0.1:8787\", \"[::1]:8787\" or \":8787\"",
+		.help = "Address and port that clients connect to. Port 0 takes a free one.",
+	},
+	{
+		.name = "authToken",
+		.type = CONF_SECRET,
+		.original = true,
+		.offset = AT(auth_token),
+		.fallback = "\"relay-dev-token\"",
+		.help = "The token that clients send (`Authorization: Bearer`, `x-api-key` or "
+			"`api-key`). Change it before others can reach the relay.",
+	},
+	{
+		.name = "authTokenAliases",
+		.type = CONF_SECRET_LIST,
+		.original = true,
+		.offset = AT(aliases),
+		.fallback = "[]",
+		.help = "Further tokens that are accepted. While `authToken` has its default, "
+			"`relay-internal-token` is accepted too.",
+	},
+	{
+		.name = "profile",
+		.type = CONF_STRING,
+		.original = true,
+		.offset = AT(profile),
+		.fallback_help = "`codex-slot-relay`",
+		.is_valid = is_not_empty,
+		.expected = "a name",
+		.help = "Name of the OpenClaw profile that the legacy backends use. `--profile` "
+			"goes "
+			"before it.",
+	},
+	{
+		.name = "workspace",
+		.type = CONF_STRING,
+		.original = true,
+		.offset = AT(workspace),
+		.fallback_help = "`min-workspace` in the runtime directory",
+		.is_valid = is_not_empty,
+		.expected = "a path",
+		.help = "Working directory of the legacy `openclaw` runner.",
+	},
+	{
+		.name = "runtimeRoot",
+		.type = CONF_STRING,
+		.original = true,
+		.offset = AT(runtime_root),
+		.fallback_help = "the directory that the file is in",
+		.help = "Kept for the original program. The relay uses the directory that it was "
+			"started with (`--runtime-root`), whatever stands here.",
+	},
+	{
+		.name = "usageTtlSeconds",
+		.type = CONF_INT,
+		.original = true,
+		.offset = AT(usage_ttl_s),
+		.fallback = "300",
+		.min = 1,
+		.max = 86400,
+		.help = "How long a usage snapshot counts as fresh.",
+	},
+	{
+		.name = "requestTimeoutSeconds",
+		.type = CONF_INT,
+		.original = true,
+		.offset = AT(request_timeout_s),
+		.fallback = "180",
+		.min = 1,
+		.max = 3600,
+		.help = "Longest silence of upstream within a request.",
+	},
+	{
+		.name = "thinking",
+		.type = CONF_STRING,
+		.original = true,
+		.offset = AT(thinking),
+		.fallback = "\"off\"",
+		.help = "Thinking level of the legacy `openclaw` runner.",
+	},
+	{
+		.name = "selectionPolicy",
+		.type = CONF_CHOICE,
+		.original = true,
+		.offset = AT(policy),
+		.fallback = "\"best-week-then-5h\"",
+		.choices = policies,
+		.help = "Which of the slots that could serve a request is taken.",
+	},
+	{
+		.name = "thresholds.min5hPct",
+		.type = CONF_NUMBER,
+		.original = true,
+		.offset = AT(min_5h_pct),
+		.fallback = "15",
+		.min = 0,
+		.max = 100,
+		.help = "Slots with at least so many percent of the 5-hour window left are "
+			"preferred.",
+	},
+	{
+		.name = "thresholds.minWeekPct",
+		.type = CONF_NUMBER,
+		.original = true,
+		.offset = AT(min_week_pct),
+		.fallback = "10",
+		.min = 0,
+		.max = 100,
+		.help = "The same for the weekly window.",
+	},
+	{
+		.name = "cooldown.genericErrorSeconds",
+		.type = CONF_INT,
+		.original = true,
+		.offset = AT(cooldown_generic_s),
+		.fallback = "300",
+		.min = 0,
+		.max = WEEK_S,
+		.help = "Cooldown of a slot after failures for which upstream named no time.",
+	},
+	{
+		.name = "cooldown.quotaErrorSeconds",
+		.type = CONF_INT,
+		.original = true,
+		.offset = AT(cooldown_quota_s),
+		.fallback = "1800",
+		.min = 0,
+		.max = WEEK_S,
+		.help = "The same after a quota error.",
+	},
+	{
+		.name = "auth.backend",
+		.type = CONF_CHOICE,
+		.original = true,
+		.offset = AT(auth_backend),
+		.fallback = "\"native\"",
+		.choices = auth_backends,
+		.help = "Who logs slots in: the relay itself, or the `openclaw` program.",
+	},
+	{
+		.name = "usage.backend",
+		.type = CONF_CHOICE,
+		.original = true,
+		.offset = AT(usage_backend),
+		.fallback = "\"codex-api\"",
+		.choices = usage_backends,
+		.help = "Where usage comes from: upstream, the stored snapshot alone, or "
+			"`openclaw`.",
+	},
+	{
+		.name = "runner.backend",
+		.type = CONF_CHOICE,
+		.original = true,
+		.offset = AT(runner_backend),
+		.fallback = "\"codex-direct\"",
+		.choices = runner_backends,
+		.help = "Who runs requests: the relay itself, or an `openclaw` gateway.",
+	},
+	{
+		.name = "runner.agentId",
+		.type = CONF_STRING,
+		.original = true,
+		.offset = AT(runner_agent_id),
+		.fallback = "\"relay\"",
+		.help = "Agent id of the legacy `openclaw` runner.",
+	},
+	{
+		.name = "modelDefault",
+		.type = CONF_STRING,
+		.offset = AT(default_model),
+		.fallback = "\"gpt-5.4\"",
+		.is_valid = is_header_value,
+		.expected = "the name of a model",
+		.help = "Model of requests that name none, and of new slot records.",
+	},
+	{
+		.name = "slotConcurrency",
+		.type = CONF_INT,
+		.offset = AT(slot_concurrency),
+		.fallback = "8",
+		.min = 1,
+		.max = 1000,
+		.help = "Requests that run on one slot at the same time.",
+	},
+	{
+		.name = "queueTimeoutSeconds",
+		.type = CONF_INT,
+		.offset = AT(queue_timeout_s),
+		.fallback = "30",
+		.min = 0,
+		.max = 3600,
+		.help = "How long a request waits when all slots that could serve it are busy.",
+	},
+	{
+		.name = "retry.maxAttempts",
+		.type = CONF_INT,
+		.offset = AT(max_attempts),
+		.fallback = "16",
+		.min = 1,
+		.max = 1024,
+		.help = "Upstream attempts that one request may make.",
+	},
+	{
+		.name = "retry.budgetSeconds",
+		.type = CONF_INT,
+		.offset = AT(retry_budget_s),
+		.fallback = "60",
+		.min = 0,
+		.max = 3600,
+		.help = "No new attempt is made when so much time has passed since the first one.",
+	},
+	{
+		.name = "streamHoldSeconds",
+		.type = CONF_NUMBER,
+		.offset = AT(stream_hold_s),
+		.fallback = "5",
+		.min = 0,
+		.max = 60,
+		.help = "How long the head of a streamed answer is held back, so that an early "
+			"failure "
+			"can still go to another slot.",
+	},
+	{
+		.name = "heartbeatSeconds",
+		.type = CONF_INT,
+		.offset = AT(heartbeat_s),
+		.fallback = "15",
+		.min = 1,
+		.max = 300,
+		.help = "A stream that has been silent for so long gets a heartbeat.",
+	},
+	{
+		.name = "drainTimeoutSeconds",
+		.type = CONF_INT,
+		.offset = AT(drain_timeout_s),
+		.fallback = "30",
+		.min = 0,
+		.max = 3600,
+		.help = "How long running requests may go on after SIGTERM.",
+	},
+	{
+		.name = "maxBodyBytes",
+		.type = CONF_INT,
+		.offset = AT(max_body_bytes),
+		.fallback = "67108864",
+		.min = 1024,
+		.max = 1024.0 * 1024 * 1024,
+		.help = "Largest request body, after decompression.",
+	},
+	{
+		.name = "maxConnections",
+		.type = CONF_INT,
+		.offset = AT(max_connections),
+		.fallback = "20000",
+		.min = 1,
+		.max = 1000000,
+		.help = "Client connections that are open at the same time.",
+	},
+	{
+		.name = "reusePort",
+		.type = CONF_BOOL,
+		.offset = AT(reuse_port),
+		.fallback = "false",
+		.help = "Lets several relay processes listen on one port (SO_REUSEPORT).",
+	},
+	{
+		.name = "logLevel",
+		.type = CONF_STRING,
+		.offset = AT(log_level),
+		.fallback = "\"info\"",
+		.choices = log_levels,
+		.help = "Least level of what is logged.",
+	},
+	{
+		.name = "upstream.baseUrl",
+		.type = CONF_STRING,
+		.hide_user_info = true,
+		.offset = AT(upstream_base_url),
+		.fallback = "\"https://chatgpt.com/backend-api\"",
+		.is_valid = is_http_url,
+		.expected = "an http or https URL",
+		.help = "The Codex backend. A `baseUrl` in a slot's `models.json` goes before it.",
+	},
+	{
+		.name = "upstream.originator",
+		.type = CONF_STRING,
+		.offset = AT(upstream_originator),
+		.fallback = "\"codex_slot_relay\"",
+		.is_valid = is_header_value,
+		.expected = "printable ASCII of 1 to 256 characters",
+		.help = "`originator` header of requests for clients that are not Codex itself.",
+	},
+	{
+		.name = "upstream.userAgent",
+		.type = CONF_STRING,
+		.offset = AT(upstream_user_agent),
+		.fallback = "\"codex-slot-relay/" RELAY_VERSION "\"",
+		.fallback_help = "`codex-slot-relay/` and the version",
+		.is_valid = is_header_value,
+		.expected = "printable ASCII of 1 to 256 characters",
+		.help = "`User-Agent` header of the same requests.",
+	},
+	{
+		.name = "upstream.httpVersion",
+		.type = CONF_STRING,
+		.offset = AT(upstream_http_version),
+		.fallback = "\"1.1\"",
+		.choices = http_versions,
+		.help = "HTTP version towards upstream.",
+	},
+	{
+		.name = "upstream.connectTimeoutSeconds",
+		.type = CONF_INT,
+		.offset = AT(upstream_connect_timeout_s),
+		.fallback = "10",
+		.min = 1,
+		.max = 120,
+		.help = "How long connecting to upstream may take, TLS included.",
+	},
+	{
+		.name = "upstream.caFile",
+		.type = CONF_STRING,
+		.offset = AT(upstream_ca_file),
+		.fallback = "\"\"",
+		.help = "File with the certificates that upstream's is checked against. Empty: the "
+			"system's.",
+	},
+	{
+		.name = "upstream.proxy",
+		.type = CONF_STRING,
+		.hide_user_info = true,
+		.offset = AT(upstream_proxy),
+		.fallback = "\"\"",
+		.is_valid = is_proxy,
+		.expected = "empty, \"none\", or the URL of an HTTP or SOCKS proxy",
+		.help = "Proxy towards upstream. Empty: as the environment says; `none`: no proxy.",
+	},
+};
+
+const struct conf_key *conf_table(size_t *ret_count)
+{
+	*ret_count = ARRAY_LEN(rows);
+	return rows;
+}
+
+static void add_choices(const struct conf_choice *choices, struct buf *out)
+{
+	buf_add_lit(out, "one of ");
+	for (const struct conf_choice *c = choices; c->name; c++)
+		buf_addf(out, "%s\"%s\"", c == choices ? "" : ", ", c->name);
+}
+
+void conf_table_expected(const struct conf_key *key, struct buf *out)
+{
+	if (key->choices) {
+		add_choices(key->choices, out);
+		return;
+	}
+	switch (key->type) {
+	case CONF_INT:
+		buf_addf(out, "a whole number between %.0f and %.0f", key->min, key->max);
+		break;
+	case CONF_NUMBER:
+		buf_addf(out, "a number between %.0f and %.0f", key->min, key->max);
+		break;
+	case CONF_BOOL:
+		buf_add_lit(out, "true or false");
+		break;
+	case CONF_SECRET:
+		buf_addf(out, "a token: 1 to %d visible ASCII characters", TEXT_MAX);
+		break;
+	case CONF_SECRET_LIST:
+		buf_addf(out, "a list of at most %d tokens", CONF_ALIASES_MAX);
+		break;
+	default:
+		buf_add_cstr(out, key->expected ? key->expected : "a text");
+		break;
+	}
+}
+
+static const char doc_head[] =
+	"# Configuration: config/relay.json\n"
+	"\n"
+	"This file is made from the table in `src/conf/conf_table.c` by\n"
+	"`codex-slot-relay config-doc > docs/config.md`; a test checks that it is up to date.\n"
+	"\n"
+	"The file holds one JSON object. A key with a dot stands in an object: "
+	"`thresholds.min5hPct`\n"
+	"is `{\"thresholds\": {\"min5hPct\": 15}}`. A missing key and `null` mean the default. "
+	"Unknown\n"
+	"keys are kept in the file and warned about once. A value that is not allowed is refused "
+	"with\n"
+	"the name of its key.\n"
+	"\n"
+	"| key | default | allowed | what it does |\n"
+	"|---|---|---|---|\n";
+
+/* Inside a table cell a bar would end it. */
+static void add_cell(struct buf *out, const char *text)
+{
+	for (const char *p = text; *p; p++) {
+		if (*p == '|')
+			buf_add_char(out, '\\');
+		buf_add_char(out, *p);
+	}
+}
+
+static void add_row(const struct conf_key *key, struct buf *out)
+{
+	struct buf expected;
+
+	buf_init(&expected, KIB(4));
+	conf_table_expected(key, &expected);
+	buf_addf(out, "| `%s` | ", key->name);
+	if (key->fallback_help)
+		add_cell(out, key->fallback_help);
+	else
+		buf_addf(out, "`%s`", key->fallback);
+	buf_add_lit(out, " | ");
+	add_cell(out, buf_cstr(&expected));
+	buf_add_lit(out, " | ");
+	add_cell(out, key->help);
+	buf_add_lit(out, " |\n");
+	buf_fini(&expected);
+}
+
+void conf_table_doc(struct buf *out)
+{
+	buf_add_cstr(out, doc_head);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		add_row(&rows[i], out);
+}

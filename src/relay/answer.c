@@ -1,0 +1,298 @@
+#include "relay/answer.h"
+
+#include "base/clock.h"
+#include "codex/headers.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+static void send_made(struct answer *a)
+{
+	a->last_sent_ms = clock_mono_ms();
+	if (a->out.size > LIMIT_WRITE_LOW_BYTES) {
+		struct buf moved;
+
+		buf_move(&a->out, &moved);
+		http_send_buf(a->stream, &moved);
+		buf_fini(&moved);
+		return;
+	}
+	http_send(a->stream, buf_sv(&a->out));
+	buf_reset(&a->out, LIMIT_WRITE_LOW_BYTES);
+}
+
+static void add_header(struct http_header *headers, size_t *count, struct sv name, struct sv value)
+{
+	headers[*count] = (struct http_header){name, value};
+	(*count)++;
+}
+
+/* The headers of every answer of an exchange: slot, ignored parameters, what upstream may tell. */
+static size_t collect_headers(const struct answer *a,
+	struct http_header out[ANSWER_HEADERS_MAX + 8], char retry_after[24])
+{
+	size_t count = 0;
+
+	if (a->slot_id[0])
+		add_header(out, &count, SV("X-Relay-Slot-Id"), sv_cstr(a->slot_id));
+	if (a->turn->ignored.n)
+		add_header(out, &count, SV("X-Relay-Ignored-Params"), a->turn->ignored);
+	if (retry_after[0])
+		add_header(out, &count, SV("Retry-After"), sv_cstr(retry_after));
+	for (size_t i = 0; i < a->header_count; i++)
+		out[count++] = a->headers[i];
+	return count;
+}
+
+static void send_head(struct answer *a)
+{
+	struct http_header headers[ANSWER_HEADERS_MAX + 8];
+	char no_retry[24] = "";
+	size_t count = collect_headers(a, headers, no_retry);
+
+	add_header(headers, &count, SV("Cache-Control"), SV("no-cache"));
+	add_header(headers, &count, SV("X-Accel-Buffering"), SV("no"));
+	a->status = 200;
+	http_respond_head(a->stream, &(struct http_response){
+					     .status = 200,
+					     .content_type = SV("text/event-stream"),
+					     .content_length = -1,
+					     .headers = headers,
+					     .header_count = count,
+				     });
+}
+
+static void commit(struct answer *a)
+{
+	assert(!a->committed);
+	a->committed = true;
+	a->first_byte_us = clock_mono_us();
+	timer_stop(&a->hold);
+	send_head(a);
+	timer_start(&a->heartbeat, a->heartbeat_ms);
+}
+
+static void on_flush(struct deferred *d)
+{
+	struct answer *a = CONTAINER_OF(d, struct answer, flush);
+
+	a->flushing = false;
+	if (a->stream && a->out.len)
+		send_made(a);
+}
+
+static void on_hold_over(struct timer *t)
+{
+	struct answer *a = CONTAINER_OF(t, struct answer, hold);
+
+	if (!a->stream || a->committed)
+		return;
+	commit(a);
+	if (a->out.len == 0)
+		a->turn->dialect->heartbeat(a->turn, &a->out);
+	send_made(a);
+}
+
+static void on_heartbeat(struct timer *t)
+{
+	struct answer *a = CONTAINER_OF(t, struct answer, heartbeat);
+	int64_t silent_ms = clock_mono_ms() - a->last_sent_ms;
+
+	if (!a->stream)
+		return;
+	if (silent_ms < a->heartbeat_ms) {
+		timer_start(&a->heartbeat, a->heartbeat_ms - silent_ms);
+		return;
+	}
+	if (!http_is_congested(a->stream)) {
+		a->turn->dialect->heartbeat(a->turn, &a->out);
+		send_made(a);
+	}
+	timer_start(&a->heartbeat, a->heartbeat_ms);
+}
+
+void answer_init(struct answer *a, struct loop *loop, struct http_stream *stream, struct turn *turn,
+	const struct conf *conf)
+{
+	a->stream = stream;
+	a->turn = turn;
+	a->hold_ms = (int64_t)(conf->stream_hold_s * 1000);
+	a->heartbeat_ms = conf->heartbeat_s * 1000;
+	buf_init(&a->out, LIMIT_FOLD_BYTES);
+	a->flush.fn = on_flush;
+	timer_init(&a->hold, loop, on_hold_over);
+	timer_init(&a->heartbeat, loop, on_heartbeat);
+}
+
+static void stop_timers(struct answer *a)
+{
+	timer_stop(&a->hold);
+	timer_stop(&a->heartbeat);
+	loop_undefer(&a->flush);
+	a->flushing = false;
+}
+
+void answer_fini(struct answer *a)
+{
+	stop_timers(a);
+	buf_fini(&a->out);
+}
+
+int answer_reset(struct answer *a, const char *slot_id)
+{
+	assert(!a->committed);
+	timer_stop(&a->hold);
+	buf_reset(&a->out, LIMIT_WRITE_LOW_BYTES);
+	a->header_count = 0;
+	a->had_output = false;
+	snprintf(a->slot_id, sizeof(a->slot_id), "%s", slot_id);
+	return a->turn->dialect->begin(a->turn);
+}
+
+void answer_upstream_head(struct answer *a, const struct http_header *headers, size_t count)
+{
+	for (size_t i = 0; i < count && a->turn->native; i++) {
+		struct http_header copy;
+
+		if (a->header_count == ANSWER_HEADERS_MAX)
+			break;
+		if (!codex_answer_header_passes(headers[i].name))
+			continue;
+		copy.name = arena_dup(a->turn->arena, headers[i].name);
+		copy.value = arena_dup(a->turn->arena, headers[i].value);
+		if (copy.name.p && copy.value.p)
+			a->headers[a->header_count++] = copy;
+	}
+	if (a->turn->stream && !a->committed)
+		timer_start(&a->hold, a->hold_ms);
+}
+
+static void schedule_flush(struct answer *a)
+{
+	if (a->flushing || a->out.len == 0)
+		return;
+	a->flushing = true;
+	loop_defer(a->hold.loop, &a->flush);
+}
+
+int answer_event(struct answer *a, const struct event *ev)
+{
+	int err = a->turn->dialect->on_event(a->turn, ev, &a->out);
+
+	if (!err)
+		err = buf_error(&a->out);
+	if (err)
+		return err;
+	if (!event_is_preamble(ev->type))
+		a->had_output = true;
+	if (!a->turn->stream)
+		return 0;
+	/* A turn that is over has nothing to hold back for: answer_finish() commits it in one
+	 * piece. */
+	if (!a->committed && a->had_output && !event_is_terminal(ev->type))
+		commit(a);
+	if (!a->committed)
+		return a->out.len > LIMIT_HELD_BYTES ? -ENOBUFS : 0;
+	schedule_flush(a);
+	return 0;
+}
+
+static void end(struct answer *a)
+{
+	stop_timers(a);
+	a->stream = NULL;
+}
+
+static void respond_whole(struct answer *a, int status, struct sv body, int64_t retry_after_s)
+{
+	struct http_header headers[ANSWER_HEADERS_MAX + 8];
+	char retry_after[24] = "";
+	size_t count;
+
+	if (retry_after_s > 0)
+		snprintf(retry_after, sizeof(retry_after), "%lld", (long long)retry_after_s);
+	count = collect_headers(a, headers, retry_after);
+	a->status = status;
+	a->committed = true;
+	a->first_byte_us = clock_mono_us();
+	http_respond(a->stream,
+		&(struct http_response){
+			.status = status,
+			.content_type = SV("application/json"),
+			.headers = headers,
+			.header_count = count,
+		},
+		body);
+	end(a);
+}
+
+int answer_finish(struct answer *a)
+{
+	int err = a->turn->dialect->finish(a->turn, &a->out);
+
+	if (!err)
+		err = buf_error(&a->out);
+	if (err)
+		return err;
+	if (!a->turn->stream) {
+		respond_whole(a, 200, buf_sv(&a->out), 0);
+		return 0;
+	}
+	if (!a->committed)
+		commit(a);
+	if (a->out.len)
+		send_made(a);
+	http_finish(a->stream);
+	end(a);
+	return 0;
+}
+
+int answer_say(struct answer *a, struct sv text)
+{
+	int err = a->turn->dialect->begin(a->turn);
+
+	if (!err)
+		err = turn_say(a->turn, text, &a->out);
+	if (err)
+		return err;
+	if (!a->turn->stream) {
+		respond_whole(a, 200, buf_sv(&a->out), 0);
+		return 0;
+	}
+	commit(a);
+	send_made(a);
+	http_finish(a->stream);
+	end(a);
+	return 0;
+}
+
+void answer_fail(struct answer *a, const struct api_err *err)
+{
+	bool in_stream = a->committed;
+
+	if (!a->stream)
+		return;
+	if (!in_stream)
+		buf_reset(&a->out, LIMIT_WRITE_LOW_BYTES);
+	a->turn->dialect->error(a->turn, err, in_stream, &a->out);
+	if (!in_stream) {
+		respond_whole(a, err->status, buf_sv(&a->out), err->retry_after_s);
+		return;
+	}
+	send_made(a);
+	/* The end of the body is left out: a client that cannot read the error still sees a
+	 * failure. */
+	http_abort(a->stream);
+	end(a);
+}
+
+void answer_drop(struct answer *a)
+{
+	end(a);
+}
+
+bool answer_is_congested(const struct answer *a)
+{
+	return a->stream && a->committed && http_is_congested(a->stream);
+}

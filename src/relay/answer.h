@@ -1,0 +1,61 @@
+/*
+ * The client's side of an exchange: holds heads back until the commit point, turns events into the
+ * client's dialect, sends, keeps the stream alive, ends it once. Owner: the exchange, which embeds
+ * it. Everything before the commit can be undone with answer_reset(); nothing after it can.
+ */
+#ifndef RELAY_ANSWER_H
+#define RELAY_ANSWER_H
+
+#include "conf/conf.h"
+#include "dialect/dialect.h"
+#include "io/http_server.h"
+#include "io/loop.h"
+
+enum { ANSWER_HEADERS_MAX = 48 };
+
+struct answer {
+	struct http_stream *stream; /* NULL once finished or gone */
+	struct turn *turn;
+	struct buf out;	 /* made, not yet handed to the stream */
+	bool committed;	 /* the first byte was handed to the stream */
+	bool flushing;	 /* a flush is due at the end of the loop turn */
+	bool had_output; /* an event with output came in this attempt */
+	int status;	 /* what the client was told; 0 before */
+	char slot_id[LIMIT_SLOT_ID_BYTES];
+	struct http_header
+		headers[ANSWER_HEADERS_MAX]; /* upstream's, passed on; in the turn's arena */
+	size_t header_count;
+	int64_t first_byte_us; /* monotonic time of the commit; 0 before */
+	int64_t hold_ms, heartbeat_ms;
+	int64_t last_sent_ms;
+	struct deferred flush;
+	struct timer hold, heartbeat;
+};
+
+void answer_init(struct answer *a, struct loop *loop, struct http_stream *stream, struct turn *turn,
+	const struct conf *conf);
+void answer_fini(struct answer *a);
+/* Before an attempt: names its slot, forgets what a former attempt made. -ENOMEM. Not after the
+ * commit. */
+int answer_reset(struct answer *a, const char *slot_id) MUST_CHECK;
+/* Upstream has accepted: its headers that may pass; a held stream is released after
+ * streamHoldSeconds. */
+void answer_upstream_head(struct answer *a, const struct http_header *headers, size_t count);
+/* One event. Errors as dialect.on_event. */
+int answer_event(struct answer *a, const struct event *ev) MUST_CHECK;
+/* The terminal event was given: completes the answer. Errors as dialect.finish; nothing was sent
+ * then if not committed. */
+int answer_finish(struct answer *a) MUST_CHECK;
+/* A whole answer made by turn_say(). */
+int answer_say(struct answer *a, struct sv text) MUST_CHECK;
+/*
+ * The request failed: real status and body before the commit, an error inside the stream after it,
+ * and the connection closes.
+ */
+void answer_fail(struct answer *a, const struct api_err *err);
+/* The client is gone: nothing is sent any more. */
+void answer_drop(struct answer *a);
+/* The client reads slower than upstream writes: pause until the stream drains. */
+bool answer_is_congested(const struct answer *a);
+
+#endif

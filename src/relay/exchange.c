@@ -1,0 +1,632 @@
+#include "relay/exchange.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "codex/body.h"
+#include "codex/headers.h"
+#include "codex/upstream.h"
+#include "relay/answer.h"
+#include "relay/exchange_log.h"
+#include "relay/exhausted.h"
+#include "relay/offline.h"
+#include "relay/relay.h"
+#include "relay/retry.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum state { ADAPT, WAIT_SLOT, BACKOFF, CONNECT, HEAD, STREAM, DONE, STATES };
+
+#define BIT(s) (1u << (s))
+
+static const unsigned legal_moves[STATES] = {
+	[ADAPT] = BIT(WAIT_SLOT) | BIT(DONE),
+	[WAIT_SLOT] = BIT(CONNECT) | BIT(DONE),
+	[BACKOFF] = BIT(WAIT_SLOT) | BIT(DONE),
+	[CONNECT] = BIT(HEAD) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+	[HEAD] = BIT(STREAM) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+	[STREAM] = BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+};
+
+struct exchange {
+	struct exchange *next, **prev; /* in relay.exchanges */
+	struct relay *relay;
+	struct conf *conf;
+	enum state state;
+	char id[IDENT_UUID_SIZE];
+
+	struct http_stream *stream;
+	struct arena arena;
+	struct buf body;	  /* the client's */
+	struct buf upstream_body; /* empty until built */
+	struct turn turn;
+	struct answer answer;
+	struct sv session;    /* affinity key and upstream session id; in the arena */
+	struct sv turn_state; /* the client's x-codex-turn-state, or empty */
+	uint64_t model_hash;
+
+	struct waiter waiter;
+	struct lease lease;
+	const struct slot **tried; /* in the arena, room for max_attempts */
+	size_t tried_count;
+	struct retry_state retry;
+	struct timer backoff;
+
+	struct upstream *upstream;
+	struct http_header *headers; /* of the running attempt; wiped at its end */
+	size_t header_count;
+	struct deferred reap; /* frees us outside of all callbacks */
+	struct exchange_times times;
+};
+
+static void set_state(struct exchange *ex, enum state next)
+{
+	assert(legal_moves[ex->state] & BIT(next));
+	ex->state = next;
+}
+
+const char *exchange_id(const struct exchange *ex)
+{
+	return ex->id;
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+static void on_reap(struct deferred *d)
+{
+	struct exchange *ex = CONTAINER_OF(d, struct exchange, reap);
+
+	assert(ex->state == DONE && !ex->upstream && !ex->lease.slot);
+	answer_fini(&ex->answer);
+	turn_fini(&ex->turn);
+	buf_fini(&ex->body);
+	buf_fini(&ex->upstream_body);
+	arena_fini(&ex->arena);
+	conf_unref(ex->conf);
+	free(ex);
+}
+
+static void wipe_headers(struct exchange *ex)
+{
+	codex_headers_wipe(ex->headers, ex->header_count);
+	ex->header_count = 0;
+}
+
+static void done(struct exchange *ex)
+{
+	struct relay *relay = ex->relay;
+
+	set_state(ex, DONE);
+	waitq_remove(&ex->waiter);
+	timer_stop(&ex->backoff);
+	ex->stream = NULL;
+	*ex->prev = ex->next;
+	if (ex->next)
+		ex->next->prev = ex->prev;
+	relay->exchange_count--;
+	loop_defer(relay->loop, &ex->reap);
+}
+
+static void log_end_of(struct exchange *ex, int status, const struct api_err *err)
+{
+	struct exchange_summary summary = {
+		.id = ex->id,
+		.status = status,
+		.slot_id = ex->answer.slot_id,
+		.attempts = ex->retry.attempts,
+		.first_byte_us = ex->answer.first_byte_us,
+		.times = &ex->times,
+		.usage = &ex->turn.usage,
+		.err = err,
+	};
+
+	exchange_log_finish(&summary);
+}
+
+/* Answers with an error, in whatever way is still possible, and ends. */
+static void fail(struct exchange *ex, const struct api_err *err)
+{
+	answer_fail(&ex->answer, err);
+	log_end_of(ex, err->status, err);
+	done(ex);
+}
+
+static void fail_out_of_memory(struct exchange *ex)
+{
+	struct api_err err;
+
+	api_err_set(&err, 502, "server_error", "out_of_memory",
+		"The relay could not hold this request or its answer.");
+	fail(ex, &err);
+}
+
+static void cancel_attempt(struct exchange *ex)
+{
+	struct slot_verdict nobody = {.kind = VERDICT_CANCELLED};
+
+	if (ex->upstream) {
+		nobody.meters = upstream_meters(ex->upstream);
+		lease_release(&ex->lease, &nobody, clock_wall_ms());
+		upstream_cancel(ex->upstream);
+		ex->upstream = NULL;
+		wipe_headers(ex);
+	}
+	lease_release(&ex->lease, &nobody, clock_wall_ms());
+}
+
+/* --- one attempt ------------------------------------------------------------------------------ */
+
+static void seek_slot(struct exchange *ex);
+
+static struct lease_request lease_request_of(const struct exchange *ex)
+{
+	return (struct lease_request){
+		.session = ex->session,
+		.model = ex->turn.model,
+		.tried = ex->tried,
+		.tried_count = ex->tried_count,
+		.now_ms = clock_wall_ms(),
+	};
+}
+
+static void on_upstream_head(struct upstream *u, void *arg, int status)
+{
+	struct exchange *ex = arg;
+	size_t count;
+	const struct http_header *headers = upstream_headers(u, &count);
+	struct sv turn_state = SV_NONE;
+
+	(void)status;
+	set_state(ex, HEAD);
+	for (size_t i = 0; i < count; i++) {
+		if (sv_ieq(headers[i].name, SV("x-codex-turn-state")))
+			turn_state = headers[i].value;
+	}
+	if (turn_state.n)
+		slot_table_remember(ex->relay->slots, turn_state, ex->lease.slot, clock_wall_ms());
+	answer_upstream_head(&ex->answer, headers, count);
+}
+
+static void end_attempt(struct exchange *ex, const struct slot_verdict *verdict)
+{
+	ex->upstream = NULL;
+	wipe_headers(ex);
+	lease_release(&ex->lease, verdict, clock_wall_ms());
+}
+
+/* The answer cannot be made from what upstream sent: our cap, or events without sense. */
+static void on_answer_error(struct exchange *ex, int err)
+{
+	struct api_err told;
+
+	cancel_attempt(ex);
+	if (err == -ENOBUFS)
+		api_err_set(&told, 502, "server_error", "answer_too_large",
+			"The upstream answer is larger than the relay may hold.");
+	else
+		api_err_set(&told, 502, "server_error", "bad_upstream_event",
+			"The upstream sent an event that makes no sense.");
+	fail(ex, &told);
+}
+
+static void on_upstream_event(struct upstream *u, void *arg, const struct event *ev)
+{
+	struct exchange *ex = arg;
+	int err;
+
+	if (ex->state == HEAD)
+		set_state(ex, STREAM);
+	err = answer_event(&ex->answer, ev);
+	if (err)
+		on_answer_error(ex, err);
+	else if (answer_is_congested(&ex->answer))
+		upstream_pause(u);
+}
+
+static void note_tried(struct exchange *ex, const struct slot *slot)
+{
+	size_t room = (size_t)ex->conf->max_attempts;
+
+	if (!ex->tried)
+		ex->tried = arena_alloc(&ex->arena, room * sizeof(*ex->tried));
+	if (ex->tried && ex->tried_count < room)
+		ex->tried[ex->tried_count++] = slot;
+}
+
+static void count_retry(struct exchange *ex, const struct failure *f, enum retry_action action)
+{
+	switch (f->class) {
+	case FAILURE_TRUNCATED:
+	case FAILURE_IDLE:
+	case FAILURE_PROTOCOL:
+		ex->retry.replays++;
+		break;
+	case FAILURE_ENTITLEMENT:
+		ex->retry.entitlements++;
+		break;
+	default:
+		break;
+	}
+	if (action == RETRY_SAME_BACKOFF)
+		ex->retry.backoffs++;
+	if (action == RETRY_SAME_STRIPPED) {
+		ex->retry.stripped = true;
+		buf_reset(&ex->upstream_body, 0);
+	}
+}
+
+/* No slot is left. What the client is told: the limits of all slots, or what went wrong last. */
+static void fail_with(struct exchange *ex, const struct failure *f)
+{
+	int64_t now_ms = clock_wall_ms();
+	int64_t recovers_ms = slot_table_recovers_ms(ex->relay->slots, now_ms);
+	bool about_limits = f->class == FAILURE_RATE_LIMIT || f->class == FAILURE_QUOTA ||
+			    (f->class == FAILURE_AUTH && recovers_ms);
+	struct api_err err;
+
+	if (!about_limits || ex->answer.committed) {
+		fail(ex, &f->err);
+		return;
+	}
+	exhausted_describe(ex->turn.native, slot_table_count(ex->relay->slots), recovers_ms,
+		f->err.plan_type, now_ms, &err);
+	fail(ex, &err);
+}
+
+static void retry_or_fail(struct exchange *ex, const struct slot *slot, const struct failure *f)
+{
+	struct lease_request without;
+	enum retry_action action;
+
+	note_tried(ex, slot);
+	without = lease_request_of(ex);
+	ex->retry.committed = ex->answer.committed;
+	ex->retry.elapsed_ms = (clock_mono_us() - ex->times.started_us) / 1000;
+	ex->retry.other_slot = slot_table_could_lease(ex->relay->slots, &without);
+	action = retry_decide(f->class, &ex->retry);
+	exchange_log_attempt(ex->id, ex->answer.slot_id, f, action);
+	count_retry(ex, f, action);
+	switch (action) {
+	case RETRY_GIVE_UP:
+		fail_with(ex, f);
+		return;
+	case RETRY_OTHER_SLOT:
+		break;
+	case RETRY_SAME_STRIPPED:
+		ex->tried_count--;
+		break;
+	case RETRY_SAME_BACKOFF:
+		ex->tried_count = 0;
+		set_state(ex, BACKOFF);
+		timer_start(&ex->backoff, retry_backoff_ms(ex->retry.backoffs - 1));
+		return;
+	}
+	set_state(ex, WAIT_SLOT);
+	seek_slot(ex);
+}
+
+static void on_upstream_end(struct upstream *u, void *arg, const struct failure *failure)
+{
+	struct exchange *ex = arg;
+	const struct slot *slot = ex->lease.slot;
+	struct slot_verdict verdict = {
+		.kind = failure->class == FAILURE_NONE ? VERDICT_SUCCESS : VERDICT_FAILURE,
+		.failure = failure,
+		.meters = upstream_meters(u),
+		.model_hash = ex->model_hash,
+	};
+	int err;
+
+	end_attempt(ex, &verdict);
+	if (failure->class != FAILURE_NONE) {
+		retry_or_fail(ex, slot, failure);
+		return;
+	}
+	err = answer_finish(&ex->answer);
+	if (err) {
+		on_answer_error(ex, err);
+		return;
+	}
+	log_end_of(ex, 200, NULL);
+	done(ex);
+}
+
+static const struct upstream_ops upstream_ops = {
+	.on_head = on_upstream_head,
+	.on_event = on_upstream_event,
+	.on_end = on_upstream_end,
+};
+
+/* The request body for upstream; made once, and again when blobs must go. */
+static int build_body(struct exchange *ex, struct api_err *err)
+{
+	struct codex_body_options options = {
+		.native = ex->turn.native,
+		.prompt_cache_key = ex->session,
+		.drop_reasoning = ex->retry.stripped,
+	};
+
+	if (ex->upstream_body.len)
+		return 0;
+	return codex_body_build(ex->turn.upstream, &options, &ex->upstream_body, err);
+}
+
+static int build_headers(struct exchange *ex, const struct codex_cred *cred)
+{
+	struct codex_header_options options = {
+		.client = http_stream_request(ex->stream),
+		.native = ex->turn.native,
+		.same_slot =
+			ex->turn_state.n && slot_table_came_from(ex->relay->slots, ex->turn_state,
+						    ex->lease.slot, clock_wall_ms()),
+		.originator = sv_cstr(ex->conf->upstream_originator),
+		.user_agent = sv_cstr(ex->conf->upstream_user_agent),
+		.session = ex->session,
+		.request_id = sv_cstr(ex->id),
+		.accept = SV("text/event-stream"),
+		.content_type = SV("application/json"),
+	};
+
+	if (!ex->headers)
+		ex->headers =
+			arena_alloc(&ex->arena, CODEX_HEADERS_MAX * sizeof(struct http_header));
+	if (!ex->headers)
+		return -ENOMEM;
+	return codex_headers_build(cred, &options, &ex->arena, ex->headers, &ex->header_count);
+}
+
+static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
+{
+	char url[1024];
+	struct upstream_request request = {
+		.url = url,
+		.headers = ex->headers,
+		.header_count = ex->header_count,
+		.body = buf_sv(&ex->upstream_body),
+		.connect_timeout_ms = ex->conf->upstream_connect_timeout_s * 1000,
+		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,
+	};
+
+	snprintf(url, sizeof(url), "%.*s/codex/responses", SV_ARG(cred->base_url));
+	ex->retry.attempts++;
+	ex->upstream = upstream_start(
+		ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
+}
+
+static void start_attempt(struct exchange *ex)
+{
+	struct codex_cred cred = lease_cred(&ex->lease);
+	struct api_err err;
+	int rc;
+
+	set_state(ex, CONNECT);
+	rc = build_body(ex, &err);
+	if (rc == -EINVAL) {
+		cancel_attempt(ex);
+		fail(ex, &err);
+		return;
+	}
+	if (!rc)
+		rc = build_headers(ex, &cred);
+	if (!rc)
+		rc = answer_reset(&ex->answer, ex->lease.slot->id);
+	if (rc) {
+		cancel_attempt(ex);
+		fail_out_of_memory(ex);
+		return;
+	}
+	start_upstream(ex, &cred);
+}
+
+/* --- waiting for a slot ------------------------------------------------------------------------
+ */
+
+static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
+{
+	struct api_err err;
+
+	exhausted_describe(ex->turn.native, report->count, report->pick.recovers_ms, "",
+		clock_wall_ms(), &err);
+	fail(ex, &err);
+}
+
+/* True: the exchange went on, to an attempt or to its end. False: all slots are busy. */
+static bool try_lease(struct exchange *ex)
+{
+	struct lease_request request = lease_request_of(ex);
+	struct lease_report report;
+	int err = slot_table_lease(ex->relay->slots, &request, &ex->lease, &report);
+
+	if (err == -EAGAIN)
+		return false;
+	waitq_remove(&ex->waiter);
+	ex->times.queued_us += clock_mono_us() - ex->times.wait_since_us;
+	exchange_log_selection(
+		ex->id, ex->relay->slots, &report, ex->retry.attempts + 1, ex->times.queued_us);
+	if (err)
+		fail_exhausted(ex, &report);
+	else
+		start_attempt(ex);
+	return true;
+}
+
+static void seek_slot(struct exchange *ex)
+{
+	struct api_err err;
+	bool first_try = ex->retry.attempts == 0;
+
+	ex->times.wait_since_us = clock_mono_us();
+	/* New requests queue up behind those that wait; a request on its way to another slot does
+	 * not. */
+	if (!(first_try && waitq_count(ex->relay->waitq)) && try_lease(ex))
+		return;
+	if (waitq_add(ex->relay->waitq, &ex->waiter, ex->conf->queue_timeout_s * 1000)) {
+		exhausted_describe_busy(0, &err);
+		fail(ex, &err);
+		return;
+	}
+	waitq_kick(ex->relay->waitq);
+}
+
+static bool on_capacity(struct waiter *w)
+{
+	return try_lease(CONTAINER_OF(w, struct exchange, waiter));
+}
+
+static void on_wait_timeout(struct waiter *w)
+{
+	struct exchange *ex = CONTAINER_OF(w, struct exchange, waiter);
+	struct api_err err;
+
+	exhausted_describe_busy(ex->conf->queue_timeout_s, &err);
+	fail(ex, &err);
+}
+
+static void on_backoff_over(struct timer *t)
+{
+	struct exchange *ex = CONTAINER_OF(t, struct exchange, backoff);
+
+	set_state(ex, WAIT_SLOT);
+	seek_slot(ex);
+}
+
+/* --- the beginning ------------------------------------------------------------------------------
+ */
+
+static struct sv usable_session(struct exchange *ex, struct sv key)
+{
+	char derived[IDENT_UUID_SIZE];
+
+	if (key.n <= LIMIT_SESSION_KEY_BYTES && http_is_field_value(key))
+		return arena_dup(&ex->arena, key);
+	ident_derived_uuid(&key, 1, derived);
+	return arena_dup(&ex->arena, sv_cstr(derived));
+}
+
+/* What names the conversation: the client's header, its prompt_cache_key, else what it begins with.
+ */
+static struct sv find_session(struct exchange *ex, const struct http_request *request)
+{
+	struct sv key = codex_client_session(request);
+	char derived[IDENT_UUID_SIZE];
+
+	if (key.n)
+		return usable_session(ex, key);
+	if (!jv_str(jv_get(ex->turn.upstream, SV("prompt_cache_key")), &ex->arena, &key) && key.n)
+		return usable_session(ex, key);
+	codex_body_derive_key(ex->turn.upstream, derived);
+	return arena_dup(&ex->arena, sv_cstr(derived));
+}
+
+static int read_body(struct exchange *ex, struct api_err *err)
+{
+	struct jv_error where;
+	int rc = jv_parse(buf_sv(&ex->body), LIMIT_JSON_DEPTH, &ex->turn.request, &where);
+
+	if (rc)
+		return api_err_set(err, 400, "invalid_request_error", "invalid_json",
+			"The request body is not valid JSON: %s at byte %zu.", where.message,
+			where.offset);
+	if (!jv_is(ex->turn.request, JV_OBJECT))
+		return api_err_set(err, 400, "invalid_request_error", "invalid_json",
+			"The request body must be a JSON object.");
+	return ex->turn.dialect->parse(&ex->turn, err);
+}
+
+static struct exchange *exchange_new(
+	struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
+{
+	struct exchange *ex = mem_zalloc(sizeof(*ex));
+
+	ex->relay = relay;
+	ex->conf = conf_ref(relay->conf);
+	ex->stream = stream;
+	ident_uuid7(ex->id);
+	ex->times.started_us = http_stream_started_us(stream);
+	arena_init(&ex->arena, LIMIT_ARENA_BYTES);
+	buf_move(http_body(stream), &ex->body);
+	buf_init(&ex->upstream_body, LIMIT_UPSTREAM_BODY_BYTES);
+	turn_init(&ex->turn, dialect, &ex->arena);
+	ex->turn.now_s = clock_wall_ms() / 1000;
+	ex->turn.id = ex->id;
+	ex->turn.native = codex_client_is_native(http_stream_request(stream));
+	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
+	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
+	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;
+	ex->waiter.try_now = on_capacity;
+	ex->waiter.on_timeout = on_wait_timeout;
+	ex->reap.fn = on_reap;
+	timer_init(&ex->backoff, relay->loop, on_backoff_over);
+	ex->next = relay->exchanges;
+	ex->prev = &relay->exchanges;
+	if (ex->next)
+		ex->next->prev = &ex->next;
+	relay->exchanges = ex;
+	relay->exchange_count++;
+	http_stream_set_user(stream, ex);
+	return ex;
+}
+
+static void say_offline(struct exchange *ex, struct sv text)
+{
+	if (answer_say(&ex->answer, text)) {
+		fail_out_of_memory(ex);
+		return;
+	}
+	log_end_of(ex, 200, NULL);
+	done(ex);
+}
+
+void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
+{
+	struct exchange *ex = exchange_new(relay, stream, dialect);
+	const struct http_request *request = http_stream_request(stream);
+	struct api_err err;
+	struct sv text;
+	int rc = read_body(ex, &err);
+
+	exchange_log_start(ex->id, request, &ex->turn, ex->body.len, http_stream_peer(stream));
+	if (rc) {
+		fail(ex, &err);
+		return;
+	}
+	if (offline_answer(&ex->turn, &text)) {
+		say_offline(ex, text);
+		return;
+	}
+	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
+	ex->session = find_session(ex, request);
+	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
+	set_state(ex, WAIT_SLOT);
+	seek_slot(ex);
+}
+
+void exchange_on_drain(struct exchange *ex)
+{
+	if (ex->upstream)
+		upstream_resume(ex->upstream);
+}
+
+void exchange_on_gone(struct exchange *ex, enum conn_end why)
+{
+	(void)why;
+	answer_drop(&ex->answer);
+	cancel_attempt(ex);
+	log_end_of(ex, 499, NULL);
+	done(ex);
+}
+
+void exchange_abort_all(struct relay *relay)
+{
+	struct api_err err;
+
+	api_err_set(&err, 503, "server_error", "relay_stopping", "The relay is shutting down.");
+	while (relay->exchanges) {
+		struct exchange *ex = relay->exchanges;
+
+		cancel_attempt(ex);
+		fail(ex, &err);
+	}
+}

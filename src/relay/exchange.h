@@ -1,0 +1,31 @@
+/*
+ * One client request that a slot serves, from its complete body to the last byte of the answer:
+ * adapts the body, waits for a slot, runs attempts, rolls over, ends exactly once. The only module
+ * that knows both slots and the upstream. Owner: itself, from exchange_start() until it was
+ *answered or its client went; it keeps itself in relay.exchanges.
+ *
+ *	ADAPT -> WAIT_SLOT -> CONNECT -> HEAD -> STREAM -> DONE
+ *	           ^    ^--------+---------+--------+   another try, while nothing was sent
+ *	           +- BACKOFF <--+---------+--------+   the same slot again, later
+ *	any state -> DONE: failed, client gone, relay stopping
+ */
+#ifndef RELAY_EXCHANGE_H
+#define RELAY_EXCHANGE_H
+
+#include "dialect/dialect.h"
+#include "io/http_server.h"
+
+struct relay;
+struct exchange;
+
+/* The request's body is complete. The exchange becomes the stream's user, answers it and logs. */
+void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect);
+/* From the HTTP server's callbacks. */
+void exchange_on_drain(struct exchange *ex);
+void exchange_on_gone(struct exchange *ex, enum conn_end why);
+/* The relay will not wait any longer: clients are told, upstream requests cancelled. */
+void exchange_abort_all(struct relay *relay);
+/* Request id, for the answer's headers. */
+const char *exchange_id(const struct exchange *ex);
+
+#endif

@@ -1,0 +1,18 @@
+/* What a client is told when no slot can serve (SPEC 6, PROTOCOL 6 "All slots exhausted"). */
+#ifndef RELAY_EXHAUSTED_H
+#define RELAY_EXHAUSTED_H
+
+#include "dialect/api_err.h"
+#include "slots/slot_table.h"
+
+/*
+ * 429 with Retry-After of the soonest recovery. native: usage_limit_reached, the shape that Codex
+ * understands; others: rate_limit_exceeded. plan_type may be empty. recovers_ms: unix ms, 0
+ * unknown.
+ */
+void exhausted_describe(bool native, size_t slot_count, int64_t recovers_ms, const char *plan_type,
+	int64_t now_ms, struct api_err *ret);
+/* 429 for a request that waited too long for a busy slot, or found the queue full. */
+void exhausted_describe_busy(int64_t waited_s, struct api_err *ret);
+
+#endif

@@ -1,0 +1,301 @@
+#include "relay/relay.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "conf/runtime_dir.h"
+#include "relay/exchange.h"
+#include "relay/router.h"
+#include "relay/saver.h"
+#include "slots/store.h"
+#include "version.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { RELOAD_DELAY_MS = 100 };
+
+/* --- reload ------------------------------------------------------------------------------------
+ */
+
+static void log_reload(const char *what, const struct conf_error *err)
+{
+	log_begin(err ? LOG_ERROR : LOG_INFO, "config.reload");
+	log_str("file", sv_cstr(what));
+	log_bool("ok", !err);
+	if (err)
+		log_str("reason", sv_cstr(err->message));
+	log_end();
+}
+
+static void reload_slots(struct relay *r)
+{
+	struct conf_error err = {""};
+
+	log_reload("config/slots.json", store_load(r->root, r->conf, r->slots, &err) ? &err : NULL);
+}
+
+/* A configuration that is not valid changes nothing. Listen address and pool settings need a
+ * restart. */
+static void reload_conf(struct relay *r)
+{
+	struct conf_error err = {""};
+	struct conf *fresh;
+
+	if (conf_load(r->root, r->profile, &fresh, &err)) {
+		log_reload("config/relay.json", &err);
+		return;
+	}
+	conf_unref(r->conf);
+	r->conf = fresh;
+	slot_table_configure(r->slots, fresh);
+	log_reload("config/relay.json", NULL);
+}
+
+static void on_hangup(void *arg, int signo)
+{
+	struct relay *r = arg;
+
+	(void)signo;
+	reload_conf(r);
+	reload_slots(r);
+}
+
+static void on_reload_due(struct timer *t)
+{
+	struct relay *r = CONTAINER_OF(t, struct relay, reload);
+
+	if (saver_is_writing(r->saver)) {
+		timer_start(t, RELOAD_DELAY_MS);
+		return;
+	}
+	reload_slots(r);
+}
+
+/* The CLI edited slots.json while we run. (relay.json waits for SIGHUP.) */
+static void on_config_dir(void *arg, const char *name)
+{
+	struct relay *r = arg;
+
+	if (!name || strcmp(name, "slots.json") == 0)
+		timer_start(&r->reload, RELOAD_DELAY_MS);
+}
+
+/* --- stop --------------------------------------------------------------------------------------
+ */
+
+static void close_all(struct relay *r)
+{
+	timer_stop(&r->patience);
+	timer_stop(&r->reload);
+	dir_watch_free(r->watch);
+	r->watch = NULL;
+	exchange_abort_all(r);
+	http_server_free(r->server);
+	r->server = NULL;
+	fetch_pool_free(r->pool);
+	r->pool = NULL;
+	saver_stop(r->saver);
+	loop_close_signals(r->loop);
+}
+
+static void on_idle(void *arg)
+{
+	close_all(arg);
+}
+
+static void on_patience_over(struct timer *t)
+{
+	struct relay *r = CONTAINER_OF(t, struct relay, patience);
+
+	log_begin(LOG_WARN, "server.drain");
+	log_i64("cut_requests", (int64_t)r->exchange_count);
+	log_end();
+	close_all(r);
+}
+
+/* First signal: no new connections, running streams may finish. Second one: at once. */
+static void on_terminate(void *arg, int signo)
+{
+	struct relay *r = arg;
+
+	log_begin(LOG_INFO, "server.stop");
+	log_i64("signal", signo);
+	log_i64("inflight", (int64_t)r->exchange_count);
+	log_end();
+	if (r->draining) {
+		close_all(r);
+		return;
+	}
+	r->draining = true;
+	timer_start(&r->patience, r->conf->drain_timeout_s * 1000);
+	http_server_drain(r->server);
+	http_server_on_idle(r->server, on_idle, r);
+}
+
+/* --- start -------------------------------------------------------------------------------------
+ */
+
+static void on_capacity(void *arg)
+{
+	struct relay *r = arg;
+
+	waitq_kick(r->waitq);
+}
+
+static int complain(const char *what, const char *detail)
+{
+	fprintf(stderr, "codex-slot-relay: %s: %s\n", what, detail);
+	return -1;
+}
+
+static int load_state(struct relay *r)
+{
+	struct conf_error err = {""};
+	int rc = conf_load(r->root, r->profile, &r->conf, &err);
+
+	if (rc == -ENOENT)
+		return complain(r->root, "not a runtime directory; run: codex-slot-relay init");
+	if (rc)
+		return complain("configuration refused", err.message);
+	r->slots = slot_table_new();
+	slot_table_configure(r->slots, r->conf);
+	if (store_load(r->root, r->conf, r->slots, &err))
+		return complain("slots refused", err.message);
+	return 0;
+}
+
+static enum log_level level_of(const char *name)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return (enum log_level)i;
+	}
+	return LOG_INFO;
+}
+
+static struct fetch_pool *make_pool(struct relay *r)
+{
+	const struct conf *c = r->conf;
+
+	return fetch_pool_new(
+		r->loop, &(struct fetch_options){
+				 .http2 = strcmp(c->upstream_http_version, "2") == 0,
+				 .ca_file = c->upstream_ca_file[0] ? c->upstream_ca_file : NULL,
+				 .proxy = c->upstream_proxy[0] ? c->upstream_proxy : NULL,
+			 });
+}
+
+static int start_server(struct relay *r)
+{
+	struct http_options options = {
+		.address = r->conf->listen,
+		.reuse_port = r->conf->reuse_port,
+		.max_connections = (unsigned)r->conf->max_connections,
+		.max_body_bytes = (size_t)r->conf->max_body_bytes,
+	};
+	int rc = http_server_new(r->loop, &options, &router_http_handler, r, &r->server);
+
+	if (rc)
+		return complain(r->conf->listen, strerror(-rc));
+	return 0;
+}
+
+static void start_watch(struct relay *r)
+{
+	char *dir = runtime_path(r->root, "config");
+	int rc = dir_watch_new(r->loop, dir, on_config_dir, r, &r->watch);
+
+	if (rc)
+		log_warn("config.watch", SV("edits are seen only after SIGHUP"), rc);
+	free(dir);
+}
+
+static void warn_unknown_keys(const struct conf *c)
+{
+	for (size_t i = 0; i < c->unknown_count; i++) {
+		log_begin(LOG_WARN, "config.unknown_key");
+		log_str("key", sv_cstr(c->unknown_keys[i]));
+		log_end();
+	}
+}
+
+static void log_started(const struct relay *r)
+{
+	log_begin(LOG_INFO, "server.start");
+	log_str("version", SV(RELAY_VERSION));
+	log_str("listen", sv_cstr(http_server_address(r->server)));
+	log_i64("pid", getpid());
+	log_i64("slots", (int64_t)slot_table_count(r->slots));
+	log_i64("eligible", (int64_t)slot_table_eligible(r->slots, r->started_ms));
+	log_str("policy", sv_cstr(conf_policy_name(r->conf->policy)));
+	log_end();
+	warn_unknown_keys(r->conf);
+	log_flush();
+}
+
+/* A relay holds two descriptors a request: take what the system lets us have. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int start(struct relay *r)
+{
+	if (load_state(r))
+		return -1;
+	log_init(STDERR_FILENO, level_of(r->conf->log_level));
+	raise_descriptor_limit();
+	r->started_ms = clock_wall_ms();
+	r->loop = loop_new();
+	timer_init(&r->reload, r->loop, on_reload_due);
+	timer_init(&r->patience, r->loop, on_patience_over);
+	r->waitq = waitq_new(r->loop);
+	slot_table_on_capacity(r->slots, on_capacity, r);
+	r->saver = saver_new(r->loop, r->root, r->slots);
+	r->pool = make_pool(r);
+	if (start_server(r)) {
+		close_all(r);
+		return -1;
+	}
+	start_watch(r);
+	loop_on_signal(r->loop, SIGTERM, on_terminate, r);
+	loop_on_signal(r->loop, SIGINT, on_terminate, r);
+	loop_on_signal(r->loop, SIGHUP, on_hangup, r);
+	log_started(r);
+	return 0;
+}
+
+static void tear_down(struct relay *r)
+{
+	saver_free(r->saver);
+	waitq_free(r->waitq);
+	if (r->loop)
+		loop_free(r->loop);
+	slot_table_free(r->slots);
+	conf_unref(r->conf);
+	free(r->root);
+	free(r->profile);
+	log_fini();
+}
+
+int relay_run(const char *runtime_root, const char *profile)
+{
+	struct relay r = {.root = mem_strdup(runtime_root), .profile = mem_strdup(profile)};
+	int rc = start(&r);
+
+	if (r.loop)
+		loop_run(r.loop);
+	tear_down(&r);
+	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+}

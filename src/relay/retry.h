@@ -1,0 +1,35 @@
+/*
+ * What to do when an attempt failed (DESIGN "Retry rule", PROTOCOL 6). Pure: one const row per
+ * failure class.
+ */
+#ifndef RELAY_RETRY_H
+#define RELAY_RETRY_H
+
+#include "codex/failure.h"
+
+enum retry_action {
+	RETRY_GIVE_UP,	     /* tell the client */
+	RETRY_OTHER_SLOT,    /* lease one that was not tried */
+	RETRY_SAME_BACKOFF,  /* the same slot after retry_backoff_ms() */
+	RETRY_SAME_STRIPPED, /* the same slot at once, without account-bound blobs */
+};
+const char *retry_action_name(enum retry_action action);
+
+struct retry_state {
+	bool committed;	   /* bytes were sent to the client */
+	bool other_slot;   /* an untried slot could serve, now or when it has a free lease */
+	bool stripped;	   /* blobs were left out already */
+	unsigned attempts; /* upstream tries so far */
+	unsigned max_attempts;
+	unsigned replays;      /* tries that followed a truncated, idle or garbled attempt */
+	unsigned entitlements; /* tries that followed an entitlement refusal */
+	unsigned backoffs;     /* tries on the same slot after a pause */
+	int64_t elapsed_ms;    /* since the first attempt started */
+	int64_t budget_ms;
+};
+
+enum retry_action retry_decide(enum failure_class class, const struct retry_state *s);
+/* 200 ms, doubling: the pause before backoff number n (0-based). */
+int64_t retry_backoff_ms(unsigned n);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * One slot: an account with its live state. Owner: the slot table; others hold it through a lease.
+ * Everything here is read on the loop thread only.
+ */
+#ifndef SLOTS_SLOT_H
+#define SLOTS_SLOT_H
+
+#include "base/limits.h"
+#include "base/secret.h"
+#include "codex/cred.h"
+#include "codex/failure.h"
+#include "codex/meters.h"
+
+#include <jansson.h>
+
+enum { SLOT_UNSUPPORTED_MAX = 16 };
+
+/* A model that upstream refused for this account, remembered for a while (PROTOCOL 6, entitlement).
+ */
+struct slot_unsupported {
+	uint64_t model_hash;
+	int64_t until_ms;
+};
+
+struct slot {
+	char id[LIMIT_SLOT_ID_BYTES]; /* "slot-2" */
+	bool enabled;
+	bool removed; /* gone from the table; freed with its last lease */
+	char *label;
+	char *auth_file; /* absolute path */
+	char *base_url;	 /* normal form without "/codex" */
+
+	/* Credential, from auth_file. */
+	struct secret access, refresh;
+	char *account_id, *user_id, *email;
+	int64_t expires_ms;   /* 0: unknown */
+	bool reauth_required; /* upstream refused the credential; until the file brings another */
+	char access_fingerprint[33]; /* of the refused token */
+
+	/* Limits. */
+	struct meters meters;
+	int64_t checked_at_ms; /* when meters were last learnt, wall; 0 never */
+	char *usage_5h_text,
+		*usage_week_text; /* as stored, "95% left · resets 3h"; NULL when none */
+
+	/* Runtime (SPEC 4 "runtime"). */
+	int64_t cooldown_until_ms; /* wall; 0 none */
+	char cooldown_reason[32];  /* failure class name */
+	int64_t last_used_ms;
+	char last_error[256]; /* "" none; never holds a token */
+	unsigned failures;    /* consecutive */
+	unsigned transient_streak;
+	unsigned inflight;
+	struct slot_unsupported unsupported[SLOT_UNSUPPORTED_MAX];
+
+	json_t *record; /* the slots.json record as read: unknown members survive a rewrite */
+	bool dirty;	/* runtime or usage differ from what is stored */
+};
+
+/* Percent left of a kind of window at now: 0..100, or -1 unknown. kind METER_WEEK falls back to the
+ * month. */
+double slot_left_pct(const struct slot *s, enum meter_kind kind, int64_t now_ms);
+bool slot_model_is_unsupported(const struct slot *s, uint64_t model_hash, int64_t now_ms);
+
+/* How an attempt on a slot ended. */
+enum verdict {
+	VERDICT_SUCCESS,
+	VERDICT_FAILURE,   /* see failure */
+	VERDICT_CANCELLED, /* client gone or our own stop: nobody's fault */
+};
+
+struct slot_verdict {
+	enum verdict kind;
+	const struct failure *failure; /* for VERDICT_FAILURE */
+	const struct meters *meters;   /* what the attempt learnt; may be NULL */
+	uint64_t model_hash;	       /* for FAILURE_ENTITLEMENT */
+};
+
+struct cooldown_conf {
+	int64_t generic_s, quota_s;
+};
+/*
+ * Applies a verdict to the slot's state: cooldowns by PROTOCOL 6 (as long as upstream said, else
+ * the configured time; never longer), streaks, lastError; success clears them. Pure but for *s.
+ * True when the slot became unusable or usable again (for logs).
+ */
+bool slot_apply_verdict(struct slot *s, const struct slot_verdict *v,
+	const struct cooldown_conf *conf, int64_t now_ms);
+
+#endif

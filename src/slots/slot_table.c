@@ -1,0 +1,395 @@
+#include "slots/slot_table.h"
+
+#include "slots/affinity.h"
+#include "slots/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+enum {
+	AFFINITY_IDLE_MS = 30 * 60 * 1000,
+	PIN_PATIENCE_MS = 2 * 60 * 1000, /* a pin outlives a shorter cooldown of its slot */
+};
+
+struct slot_table {
+	struct slot **slots;
+	struct pick_candidate *candidates; /* scratch, as long as slots */
+	size_t count, size;
+	struct conf *conf;
+	struct affinity *affinity;
+	bool dirty;
+	void (*on_dirty)(void *arg);
+	void *on_dirty_arg;
+	void (*on_capacity)(void *arg);
+	void *on_capacity_arg;
+};
+
+struct slot_table *slot_table_new(void)
+{
+	struct slot_table *t = mem_zalloc(sizeof(*t));
+
+	t->affinity = affinity_new(LIMIT_AFFINITY_COUNT, AFFINITY_IDLE_MS);
+	return t;
+}
+
+void slot_table_free(struct slot_table *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->count; i++) {
+		assert(t->slots[i]->inflight == 0);
+		store_slot_free(t->slots[i]);
+	}
+	affinity_free(t->affinity);
+	conf_unref(t->conf);
+	free(t->candidates);
+	free(t->slots);
+	free(t);
+}
+
+void slot_table_configure(struct slot_table *t, struct conf *conf)
+{
+	conf_ref(conf);
+	conf_unref(t->conf);
+	t->conf = conf;
+	if (t->on_capacity)
+		t->on_capacity(t->on_capacity_arg);
+}
+
+size_t slot_table_count(const struct slot_table *t)
+{
+	return t->count;
+}
+
+struct slot *slot_table_at(struct slot_table *t, size_t index)
+{
+	assert(index < t->count);
+	return t->slots[index];
+}
+
+static int index_of(const struct slot_table *t, const char *id)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		if (strcmp(t->slots[i]->id, id) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+struct slot *slot_table_find(struct slot_table *t, const char *id)
+{
+	int index = index_of(t, id);
+
+	return index < 0 ? NULL : t->slots[index];
+}
+
+static void capacity_changed(struct slot_table *t)
+{
+	if (t->on_capacity)
+		t->on_capacity(t->on_capacity_arg);
+}
+
+/* What a request's lease may point at stays where it is; only the operator's part is replaced. */
+static void adopt(struct slot *old, struct slot *fresh)
+{
+	const struct slot swapped = *old;
+	struct sv old_token = secret_expose(&old->access);
+	bool same_token = secret_equals(&fresh->access, old_token);
+
+	*old = *fresh;
+	*fresh = swapped;
+	old->inflight = fresh->inflight;
+	old->meters = fresh->meters;
+	old->checked_at_ms = fresh->checked_at_ms;
+	old->cooldown_until_ms = fresh->cooldown_until_ms;
+	memcpy(old->cooldown_reason, fresh->cooldown_reason, sizeof(old->cooldown_reason));
+	old->last_used_ms = fresh->last_used_ms;
+	memcpy(old->last_error, fresh->last_error, sizeof(old->last_error));
+	old->failures = fresh->failures;
+	old->transient_streak = fresh->transient_streak;
+	memcpy(old->unsupported, fresh->unsupported, sizeof(old->unsupported));
+	old->reauth_required = same_token && fresh->reauth_required;
+	old->dirty = fresh->dirty;
+}
+
+void slot_table_put(struct slot_table *t, struct slot *fresh)
+{
+	struct slot *old = slot_table_find(t, fresh->id);
+
+	if (old) {
+		adopt(old, fresh);
+		store_slot_free(fresh);
+		capacity_changed(t);
+		return;
+	}
+	if (t->count == t->size) {
+		t->size = t->size ? t->size * 2 : 8;
+		t->slots = mem_realloc(t->slots, t->size * sizeof(struct slot *));
+		t->candidates = mem_realloc(t->candidates, t->size * sizeof(struct pick_candidate));
+	}
+	t->slots[t->count++] = fresh;
+	capacity_changed(t);
+}
+
+static bool is_listed(const char *id, const char *const *ids, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(id, ids[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+void slot_table_retain(struct slot_table *t, const char *const *ids, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		struct slot *s = t->slots[i];
+
+		if (is_listed(s->id, ids, count)) {
+			t->slots[kept++] = s;
+			continue;
+		}
+		s->removed = true;
+		if (s->inflight == 0)
+			store_slot_free(s);
+	}
+	t->count = kept;
+}
+
+void slot_table_on_dirty(struct slot_table *t, void (*fn)(void *arg), void *arg)
+{
+	t->on_dirty = fn;
+	t->on_dirty_arg = arg;
+}
+
+void slot_table_on_capacity(struct slot_table *t, void (*fn)(void *arg), void *arg)
+{
+	t->on_capacity = fn;
+	t->on_capacity_arg = arg;
+}
+
+void slot_table_mark_dirty(struct slot_table *t, struct slot *s)
+{
+	s->dirty = true;
+	if (t->on_dirty)
+		t->on_dirty(t->on_dirty_arg);
+}
+
+/* Latest reset over the windows of a slot that are used up. */
+static int64_t exhausted_until_ms(const struct slot *s, int64_t now_ms)
+{
+	int64_t latest = 0;
+
+	for (int kind = 0; kind < METER_KINDS; kind++) {
+		const struct meter *m = &s->meters.window[kind];
+
+		if (m->known && meter_used_at(m, now_ms / 1000) >= 100 &&
+			m->resets_at_s * 1000 > latest)
+			latest = m->resets_at_s * 1000;
+	}
+	return latest;
+}
+
+static struct pick_candidate candidate_of(const struct slot *s, uint64_t model_hash, int64_t now_ms)
+{
+	return (struct pick_candidate){
+		.id = s->id,
+		.enabled = s->enabled,
+		.has_credential = !secret_is_empty(&s->access),
+		.reauth_required = s->reauth_required,
+		.expired = s->expires_ms && s->expires_ms <= now_ms,
+		.model_unsupported = model_hash && slot_model_is_unsupported(s, model_hash, now_ms),
+		.inflight = s->inflight,
+		.left_5h = slot_left_pct(s, METER_5H, now_ms),
+		.left_week = slot_left_pct(s, METER_WEEK, now_ms),
+		.cooldown_until_ms = s->cooldown_until_ms,
+		.last_used_ms = s->last_used_ms,
+		.recovers_ms = exhausted_until_ms(s, now_ms),
+	};
+}
+
+static void fill_candidates(struct slot_table *t, uint64_t model_hash, int64_t now_ms)
+{
+	for (size_t i = 0; i < t->count; i++)
+		t->candidates[i] = candidate_of(t->slots[i], model_hash, now_ms);
+}
+
+static struct pick_options options_of(const struct slot_table *t, int64_t now_ms)
+{
+	return (struct pick_options){
+		.policy = t->conf->policy,
+		.min_5h_pct = t->conf->min_5h_pct,
+		.min_week_pct = t->conf->min_week_pct,
+		.concurrency = (unsigned)t->conf->slot_concurrency,
+		.pinned = -1,
+		.now_ms = now_ms,
+	};
+}
+
+enum pick_reason slot_table_reason(struct slot_table *t, size_t index, int64_t now_ms)
+{
+	struct pick_options options = options_of(t, now_ms);
+	struct pick_candidate c = candidate_of(t->slots[index], 0, now_ms);
+	enum pick_reason reason;
+
+	pick(&options, &c, 1, &reason);
+	return reason;
+}
+
+size_t slot_table_eligible(struct slot_table *t, int64_t now_ms)
+{
+	size_t eligible = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		enum pick_reason reason = slot_table_reason(t, i, now_ms);
+
+		eligible += reason == PICK_CHOSEN || reason == PICK_BUSY;
+	}
+	return eligible;
+}
+
+int64_t slot_table_recovers_ms(struct slot_table *t, int64_t now_ms)
+{
+	struct pick_options options = options_of(t, now_ms);
+
+	fill_candidates(t, 0, now_ms);
+	return pick(&options, t->candidates, t->count, NULL).recovers_ms;
+}
+
+/* Names a slot in the affinity table. */
+static uint64_t slot_key(const struct slot *s)
+{
+	return sv_hash(sv_cstr(s->id), SV_HASH_SEED) | 1;
+}
+
+static void mark_tried(struct slot_table *t, const struct lease_request *r)
+{
+	for (size_t i = 0; i < t->count; i++) {
+		for (size_t k = 0; k < r->tried_count; k++)
+			t->candidates[i].tried |= t->slots[i] == r->tried[k];
+	}
+}
+
+static int pinned_index(struct slot_table *t, const struct lease_request *r)
+{
+	uint64_t key = r->session.n ? affinity_get(t->affinity, r->session, r->now_ms) : 0;
+
+	for (size_t i = 0; key && i < t->count; i++) {
+		if (slot_key(t->slots[i]) == key)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* A pin moves only when its slot cannot serve soon: a short cooldown or a full slot keeps it. */
+static bool pin_should_move(
+	const struct slot_table *t, int pinned, enum pick_reason why, int64_t now_ms)
+{
+	if (why == PICK_BUSY || why == PICK_MODEL)
+		return false;
+	if (why == PICK_COOLDOWN || why == PICK_TRIED)
+		return t->slots[pinned]->cooldown_until_ms - now_ms > PIN_PATIENCE_MS;
+	return true;
+}
+
+static void update_pin(struct slot_table *t, const struct lease_request *r, int pinned,
+	const struct lease_report *report)
+{
+	const struct slot *chosen = t->slots[report->pick.chosen];
+
+	if (r->session.n == 0 || pinned == report->pick.chosen)
+		return;
+	if (pinned >= 0 && !pin_should_move(t, pinned, report->reasons[pinned], r->now_ms))
+		return;
+	affinity_put(t->affinity, r->session, slot_key(chosen), r->now_ms);
+}
+
+int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct lease *ret,
+	struct lease_report *report)
+{
+	struct pick_options options = options_of(t, r->now_ms);
+	int pinned;
+
+	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
+	mark_tried(t, r);
+	pinned = pinned_index(t, r);
+	options.pinned = pinned;
+	report->count = t->count;
+	report->pick = pick(&options, t->candidates, t->count, report->reasons);
+	report->moved = pinned >= 0 && report->pick.chosen >= 0 && report->pick.chosen != pinned;
+	if (report->pick.chosen < 0)
+		return report->pick.any_busy ? -EAGAIN : -ENOENT;
+	update_pin(t, r, pinned, report);
+	ret->slot = t->slots[report->pick.chosen];
+	ret->table = t;
+	ret->slot->inflight++;
+	return 0;
+}
+
+bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
+{
+	struct pick_options options = options_of(t, r->now_ms);
+	struct pick_result result;
+
+	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
+	mark_tried(t, r);
+	result = pick(&options, t->candidates, t->count, NULL);
+	return result.chosen >= 0 || result.any_busy;
+}
+
+void slot_table_remember(
+	struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms)
+{
+	affinity_put(t->affinity, key, slot_key(s), now_ms);
+}
+
+bool slot_table_came_from(
+	struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms)
+{
+	return affinity_get(t->affinity, key, now_ms) == slot_key(s);
+}
+
+void lease_note(struct lease *l, const struct slot_verdict *v, int64_t now_ms)
+{
+	struct cooldown_conf conf = {
+		.generic_s = l->table->conf->cooldown_generic_s,
+		.quota_s = l->table->conf->cooldown_quota_s,
+	};
+
+	slot_apply_verdict(l->slot, v, &conf, now_ms);
+	slot_table_mark_dirty(l->table, l->slot);
+}
+
+void lease_release(struct lease *l, const struct slot_verdict *v, int64_t now_ms)
+{
+	struct slot *slot = l->slot;
+
+	if (!slot)
+		return;
+	lease_note(l, v, now_ms);
+	assert(slot->inflight > 0);
+	slot->inflight--;
+	l->slot = NULL;
+	if (slot->removed && slot->inflight == 0)
+		store_slot_free(slot);
+	capacity_changed(l->table);
+}
+
+void lease_meters(struct lease *l, const struct meters *m, int64_t now_ms)
+{
+	meters_merge(&l->slot->meters, m);
+	l->slot->checked_at_ms = now_ms;
+	slot_table_mark_dirty(l->table, l->slot);
+}
+
+struct codex_cred lease_cred(const struct lease *l)
+{
+	return (struct codex_cred){
+		.access = &l->slot->access,
+		.account_id = sv_cstr(l->slot->account_id),
+		.base_url = sv_cstr(l->slot->base_url),
+	};
+}
