@@ -16,15 +16,15 @@
 #define LIMIT_BODY_IDLE_TIMEOUT_MS 30000 /* between two reads of a body [408] */
 #define LIMIT_KEEPALIVE_IDLE_MS 75000	 /* between requests: closed silently */
 #define LIMIT_WRITE_STALL_MS 300000	 /* a client that reads nothing for so long is cut off */
-#define LIMIT_LINGER_BYTES MIB(128)	 /* read behind an error answer, so that the client sees it */
-#define LIMIT_LINGER_IDLE_MS 2000	 /* longest silence meanwhile */
-#define LIMIT_LINGER_MS 15000		 /* and in total */
-#define LIMIT_CONNECTIONS_COUNT 20000	 /* accepted at once */
-#define LIMIT_READ_CHUNK_BYTES KIB(64)	 /* one read from a socket */
-#define LIMIT_PIPELINE_BYTES KIB(64)	 /* bytes of following requests kept while one is served */
-#define LIMIT_WRITE_HIGH_BYTES KIB(256)	 /* write queue: pause the source above */
-#define LIMIT_WRITE_LOW_BYTES KIB(64)	 /* and resume below */
-#define LIMIT_WRITE_QUEUE_BYTES MIB(80)	 /* a conn that is written to beyond this is closed */
+#define LIMIT_LINGER_BYTES MIB(128)    /* read behind an error answer, so that the client sees it */
+#define LIMIT_LINGER_IDLE_MS 2000      /* longest silence meanwhile */
+#define LIMIT_LINGER_MS 15000	       /* and in total */
+#define LIMIT_CONNECTIONS_COUNT 20000  /* accepted at once */
+#define LIMIT_READ_CHUNK_BYTES KIB(64) /* one read from a socket */
+#define LIMIT_PIPELINE_BYTES KIB(64)   /* bytes of following requests kept while one is served */
+#define LIMIT_WRITE_HIGH_BYTES KIB(256) /* write queue: pause the source above */
+#define LIMIT_WRITE_LOW_BYTES KIB(64)	/* and resume below */
+#define LIMIT_WRITE_QUEUE_BYTES MIB(80) /* a conn that is written to beyond this is closed */
 
 /* HTTP client. */
 #define LIMIT_RESPONSE_HEAD_BYTES KIB(64) /* 1xx heads before the final one included */

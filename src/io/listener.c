@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum { BACKLOG = 4096, KEEPALIVE_IDLE_SECONDS = 60 };
@@ -37,9 +38,14 @@ void accept_format_address(const struct sockaddr_storage *address, char out[ACCE
 
 	if (address->ss_family == AF_INET6) {
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)address;
+		bool mapped = IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
 
-		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		snprintf(out, ACCEPT_ADDRESS_BYTES, "[%s]:%u", host, ntohs(in6->sin6_port));
+		if (mapped)
+			inet_ntop(AF_INET, in6->sin6_addr.s6_addr + 12, host, sizeof(host));
+		else
+			inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		snprintf(out, ACCEPT_ADDRESS_BYTES, "%s%s%s:%u", mapped ? "" : "[", host,
+			mapped ? "" : "]", ntohs(in6->sin6_port));
 	} else {
 		const struct sockaddr_in *in = (const struct sockaddr_in *)address;
 
@@ -85,6 +91,21 @@ void accept_group_leave(struct accept_group *group)
 	}
 }
 
+/* All addresses: an IPv6 socket takes both kinds, where there is IPv6 at all. */
+static void resolve_any(uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0) {
+		memcpy(ret, &in, sizeof(in));
+		return;
+	}
+	close(fd);
+	memcpy(ret, &in6, sizeof(in6));
+}
+
 static int resolve(const char *address, struct sockaddr_storage *ret)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -96,8 +117,12 @@ static int resolve(const char *address, struct sockaddr_storage *ret)
 
 	if (err)
 		return err;
+	if (!host[0]) {
+		resolve_any(port, ret);
+		return 0;
+	}
 	snprintf(service, sizeof(service), "%u", port);
-	if (getaddrinfo(host[0] ? host : NULL, service, &hints, &found))
+	if (getaddrinfo(host, service, &hints, &found))
 		return -EADDRNOTAVAIL;
 	memcpy(ret, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);

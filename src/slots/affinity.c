@@ -45,7 +45,8 @@ static void digest_key(const struct affinity *a, struct sv key, unsigned char ou
 	if (key.n > sizeof(text) - SEED_BYTES)
 		key.n = sizeof(text) - SEED_BYTES;
 	memcpy(text, a->seed, SEED_BYTES);
-	memcpy(text + SEED_BYTES, key.p, key.n);
+	if (key.n)
+		memcpy(text + SEED_BYTES, key.p, key.n);
 	SHA256(text, SEED_BYTES + key.n, digest);
 	memcpy(out, digest, KEY_BYTES);
 }

@@ -113,7 +113,7 @@ static int compare_policy(
 	int first = by_week, second = by_5h;
 
 	if (policy == POLICY_LEAST_RECENTLY_USED) {
-		int by_use = compare_i64(b->last_used_ms, a->last_used_ms);
+		int by_use = compare_use(a, b);
 
 		if (by_use)
 			return by_use;
@@ -144,7 +144,7 @@ static bool ranks_before(const struct pick_options *o, const struct pick_candida
 }
 
 /* When a slot that is out for a while may serve again; 0 unknown or never. */
-static int64_t recovery_of(const struct pick_candidate *c, enum pick_reason reason)
+static int64_t recovery_of(const struct pick_candidate *c, enum pick_reason reason, int64_t now_ms)
 {
 	int64_t at = 0;
 
@@ -154,13 +154,13 @@ static int64_t recovery_of(const struct pick_candidate *c, enum pick_reason reas
 		at = c->cooldown_until_ms;
 	if (is_exhausted(c) && c->recovers_ms > at)
 		at = c->recovers_ms;
-	return at;
+	return at > now_ms ? at : 0;
 }
 
-static void note_obstacle(
-	struct pick_result *result, const struct pick_candidate *c, enum pick_reason reason)
+static void note_obstacle(struct pick_result *result, const struct pick_candidate *c,
+	enum pick_reason reason, int64_t now_ms)
 {
-	int64_t at = recovery_of(c, reason);
+	int64_t at = recovery_of(c, reason, now_ms);
 
 	if (reason == PICK_BUSY)
 		result->any_busy = true;
@@ -199,7 +199,7 @@ struct pick_result pick(const struct pick_options *o, const struct pick_candidat
 		if (reasons)
 			reasons[i] = reason;
 		if (reason != PICK_CHOSEN) {
-			note_obstacle(&result, c, reason);
+			note_obstacle(&result, c, reason, o->now_ms);
 			continue;
 		}
 		if ((int)i == o->pinned)

@@ -1,6 +1,8 @@
 #include "slots/slot.h"
 
-#include <math.h>
+#include "base/ident.h"
+#include "base/jscan.h"
+
 #include <stdio.h>
 
 enum {
@@ -10,14 +12,71 @@ enum {
 	UNSUPPORTED_MS = 3600 * 1000, /* how long an entitlement refusal is believed */
 };
 
+void slot_set_error(struct slot *s, const char *class_name, struct sv text)
+{
+	struct sv token = secret_expose(&s->access);
+	size_t most = sizeof(s->last_error) - 1;
+	size_t n;
+
+	if (token.n && sv_find(text, token) >= 0)
+		text = SV("(a text that repeats the token)");
+	s->last_error[0] = '\0';
+	if (class_name)
+		snprintf(s->last_error, sizeof(s->last_error), "%.32s: ", class_name);
+	n = strlen(s->last_error);
+	while (text.n && n < most) {
+		unsigned char c = (unsigned char)text.p[0];
+		size_t length = c < 0x80 ? 1 : jscan_utf8(text.p, text.p + text.n);
+
+		if (length > most - n)
+			break;
+		if (length == 0 || c < ' ' || c == 0x7f)
+			s->last_error[n] = length ? ' ' : '?';
+		else
+			memcpy(s->last_error + n, text.p, length);
+		n += length ? length : 1;
+		text = sv_from(text, length ? length : 1);
+	}
+	s->last_error[n] = '\0';
+}
+
+/* The window that stands for a kind: the month's when there is no week's. */
+static enum meter_kind kind_in_use(const struct slot *s, enum meter_kind kind)
+{
+	if (kind == METER_WEEK && !s->meters.window[METER_WEEK].known)
+		return METER_MONTH;
+	return kind;
+}
+
+int64_t slot_window_ends_ms(const struct slot *s, enum meter_kind kind)
+{
+	static const int64_t usual_minutes[METER_KINDS] = {
+		[METER_5H] = 5 * 60,
+		[METER_WEEK] = 7 * 24 * 60,
+		[METER_MONTH] = 30 * 24 * 60,
+	};
+	const struct meter *m = &s->meters.window[kind_in_use(s, kind)];
+	int64_t minutes = m->window_minutes;
+
+	if (!m->known)
+		return 0;
+	if (m->resets_at_s)
+		return m->resets_at_s * 1000;
+	if (!minutes)
+		minutes = usual_minutes[kind_in_use(s, kind)];
+	return s->checked_at_ms ? s->checked_at_ms + minutes * 60 * 1000 : 0;
+}
+
 double slot_left_pct(const struct slot *s, enum meter_kind kind, int64_t now_ms)
 {
-	const struct meter *m = &s->meters.window[kind];
+	const struct meter *m = &s->meters.window[kind_in_use(s, kind)];
+	int64_t ends_ms = slot_window_ends_ms(s, kind);
 	double left;
 
-	if (!m->known && kind == METER_WEEK)
-		m = &s->meters.window[METER_MONTH];
 	if (!m->known)
+		return -1;
+	/* A window of which nobody told the reset must not lock the slot out for ever. */
+	if (!m->resets_at_s && ends_ms && now_ms >= ends_ms)
 		return -1;
 	left = 100.0 - meter_used_at(m, now_ms / 1000);
 	return left < 0 ? 0 : left;
@@ -51,21 +110,17 @@ static void remember_unsupported(struct slot *s, uint64_t model_hash, int64_t no
 	*oldest = (struct slot_unsupported){model_hash, now_ms + UNSUPPORTED_MS};
 }
 
-static void on_success(struct slot *s, int64_t now_ms)
+static void on_success(struct slot *s, const struct slot_verdict *v, int64_t now_ms)
 {
+	s->last_used_ms = now_ms;
+	/* A stream that began before the slot ran dry proves nothing about what came after. */
+	if (v->outdated && s->cooldown_until_ms > now_ms)
+		return;
 	s->last_error[0] = '\0';
 	s->cooldown_reason[0] = '\0';
 	s->cooldown_until_ms = 0;
 	s->failures = 0;
 	s->transient_streak = 0;
-	s->last_used_ms = now_ms;
-}
-
-static void cool_until(struct slot *s, int64_t until_ms, const struct failure *f)
-{
-	s->cooldown_until_ms = until_ms;
-	snprintf(
-		s->cooldown_reason, sizeof(s->cooldown_reason), "%s", failure_class_name(f->class));
 }
 
 static int64_t blocked_ms(const struct slot *s)
@@ -78,26 +133,66 @@ static int64_t blocked_ms(const struct slot *s)
 	return wait < BLOCKED_MOST_MS ? wait : BLOCKED_MOST_MS;
 }
 
+/* How long a failure keeps the slot out when upstream named no time. */
+static int64_t usual_cooldown_ms(
+	const struct slot *s, const struct failure *f, const struct cooldown_conf *c)
+{
+	switch (f->class) {
+	case FAILURE_QUOTA:
+		return c->quota_s * 1000;
+	case FAILURE_BLOCKED:
+		return blocked_ms(s);
+	default:
+		return c->generic_s * 1000;
+	}
+}
+
+/* Upstream's own time counts alone; ours never shortens a cooldown that runs already. */
+static void cool_down(
+	struct slot *s, const struct failure *f, const struct cooldown_conf *c, int64_t now_ms)
+{
+	int64_t until_ms = f->until_ms;
+
+	if (until_ms <= now_ms) {
+		until_ms = now_ms + usual_cooldown_ms(s, f, c);
+		if (until_ms <= s->cooldown_until_ms)
+			return;
+	}
+	s->cooldown_until_ms = until_ms;
+	s->cooldowns++;
+	snprintf(
+		s->cooldown_reason, sizeof(s->cooldown_reason), "%s", failure_class_name(f->class));
+}
+
 static void require_reauth(struct slot *s)
 {
 	s->reauth_required = true;
+	ident_fingerprint(secret_expose(&s->access), s->access_fingerprint);
 }
 
-/* The cooldown that a failure asks for, or 0: upstream's own time first, ours when it named none.
- */
-static int64_t cooldown_end(const struct slot *s, const struct failure *f,
-	const struct cooldown_conf *c, int64_t now_ms)
+/* What the class of a failure does to its slot (PROTOCOL 6). */
+static void punish(
+	struct slot *s, const struct failure *f, const struct cooldown_conf *conf, int64_t now_ms)
 {
-	if (f->until_ms > now_ms)
-		return f->until_ms;
 	switch (f->class) {
 	case FAILURE_RATE_LIMIT:
 	case FAILURE_QUOTA:
-		return now_ms + c->quota_s * 1000;
 	case FAILURE_BLOCKED:
-		return now_ms + blocked_ms(s);
+		cool_down(s, f, conf, now_ms);
+		break;
+	case FAILURE_AUTH:
+		require_reauth(s);
+		break;
+	case FAILURE_DEAD:
+		s->enabled = false;
+		s->dead = true;
+		break;
+	case FAILURE_TRANSIENT:
+		if (++s->transient_streak >= TRANSIENT_STREAK)
+			cool_down(s, f, conf, now_ms);
+		break;
 	default:
-		return now_ms + c->generic_s * 1000;
+		break; /* network, truncated, idle, protocol: no cooldown */
 	}
 }
 
@@ -118,28 +213,11 @@ static void on_failure(struct slot *s, const struct slot_verdict *v,
 	default:
 		break;
 	}
-	s->failures++;
-	snprintf(s->last_error, sizeof(s->last_error), "%.32s: %.200s", failure_class_name(f->class),
-		f->err.message);
-	switch (f->class) {
-	case FAILURE_RATE_LIMIT:
-	case FAILURE_QUOTA:
-	case FAILURE_BLOCKED:
-		cool_until(s, cooldown_end(s, f, conf, now_ms), f);
-		break;
-	case FAILURE_AUTH:
-		require_reauth(s);
-		break;
-	case FAILURE_DEAD:
-		s->enabled = false;
-		break;
-	case FAILURE_TRANSIENT:
-		if (++s->transient_streak >= TRANSIENT_STREAK)
-			cool_until(s, cooldown_end(s, f, conf, now_ms), f);
-		break;
-	default:
-		break; /* network, truncated, idle, protocol: no cooldown (PROTOCOL 6) */
-	}
+	/* Requests that ran side by side fail together: that is one failure, not many in a row. */
+	if (!v->outdated)
+		s->failures++;
+	slot_set_error(s, failure_class_name(f->class), sv_cstr(f->err.message));
+	punish(s, f, conf, now_ms);
 }
 
 static bool is_out(const struct slot *s, int64_t now_ms)
@@ -157,7 +235,7 @@ bool slot_apply_verdict(struct slot *s, const struct slot_verdict *v,
 		s->checked_at_ms = now_ms;
 	}
 	if (v->kind == VERDICT_SUCCESS)
-		on_success(s, now_ms);
+		on_success(s, v, now_ms);
 	else if (v->kind == VERDICT_FAILURE)
 		on_failure(s, v, conf, now_ms);
 	return was_out != is_out(s, now_ms);

@@ -14,6 +14,8 @@
 #include <jansson.h>
 
 enum { SLOT_UNSUPPORTED_MAX = 16 };
+/* How last_error begins when a file of the slot cannot be used; good files end such an error. */
+#define SLOT_FILE_ERROR "credential: "
 
 /* A model that upstream refused for this account, remembered for a while (PROTOCOL 6, entitlement).
  */
@@ -28,7 +30,8 @@ struct slot {
 	bool removed; /* gone from the table; freed with its last lease */
 	char *label;
 	char *auth_file; /* absolute path */
-	char *base_url;	 /* normal form without "/codex" */
+	char *base_url;	 /* normal form without "/codex"; NULL: models.json is broken, no credential
+			  */
 
 	/* Credential, from auth_file. */
 	struct secret access, refresh;
@@ -46,6 +49,8 @@ struct slot {
 	/* Runtime (SPEC 4 "runtime"). */
 	int64_t cooldown_until_ms; /* wall; 0 none */
 	char cooldown_reason[32];  /* failure class name */
+	unsigned cooldowns;	   /* how many began since the start */
+	bool dead; /* disabled because the account is gone; the file does not know yet */
 	int64_t last_used_ms;
 	char last_error[256]; /* "" none; never holds a token */
 	unsigned failures;    /* consecutive */
@@ -57,6 +62,16 @@ struct slot {
 	bool dirty;	/* runtime or usage differ from what is stored */
 };
 
+/*
+ * Sets last_error to "<class_name>: <text>" (the text alone for NULL): one line of valid UTF-8, cut
+ * to fit, and no text that holds the slot's token.
+ */
+void slot_set_error(struct slot *s, const char *class_name, struct sv text);
+/*
+ * When the window stops counting: its reset, or, when nobody told that, its length after it was
+ * seen. Unix ms; 0: unknown.
+ */
+int64_t slot_window_ends_ms(const struct slot *s, enum meter_kind kind);
 /* Percent left of a kind of window at now: 0..100, or -1 unknown. kind METER_WEEK falls back to the
  * month. */
 double slot_left_pct(const struct slot *s, enum meter_kind kind, int64_t now_ms);
@@ -74,6 +89,11 @@ struct slot_verdict {
 	const struct failure *failure; /* for VERDICT_FAILURE */
 	const struct meters *meters;   /* what the attempt learnt; may be NULL */
 	uint64_t model_hash;	       /* for FAILURE_ENTITLEMENT */
+	/*
+	 * A cooldown of the slot began after this attempt did (lease_note() fills it in): a success
+	 * does not end it, and a failure is of the same burst as the one that began it.
+	 */
+	bool outdated;
 };
 
 struct cooldown_conf {

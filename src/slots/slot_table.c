@@ -90,27 +90,73 @@ static void capacity_changed(struct slot_table *t)
 		t->on_capacity(t->on_capacity_arg);
 }
 
-/* What a request's lease may point at stays where it is; only the operator's part is replaced. */
-static void adopt(struct slot *old, struct slot *fresh)
+static bool differ(const char *a, const char *b)
 {
-	const struct slot swapped = *old;
-	struct sv old_token = secret_expose(&old->access);
-	bool same_token = secret_equals(&fresh->access, old_token);
+	return a && b && strcmp(a, b) != 0;
+}
 
-	*old = *fresh;
-	*fresh = swapped;
-	old->inflight = fresh->inflight;
-	old->meters = fresh->meters;
-	old->checked_at_ms = fresh->checked_at_ms;
-	old->cooldown_until_ms = fresh->cooldown_until_ms;
-	memcpy(old->cooldown_reason, fresh->cooldown_reason, sizeof(old->cooldown_reason));
-	old->last_used_ms = fresh->last_used_ms;
-	memcpy(old->last_error, fresh->last_error, sizeof(old->last_error));
-	old->failures = fresh->failures;
-	old->transient_streak = fresh->transient_streak;
-	memcpy(old->unsupported, fresh->unsupported, sizeof(old->unsupported));
-	old->reauth_required = same_token && fresh->reauth_required;
-	old->dirty = fresh->dirty;
+/* Another account took the slot's place: what was learnt of the old one says nothing of it. */
+static bool is_other_account(const struct slot *a, const struct slot *b)
+{
+	return differ(a->account_id, b->account_id) || differ(a->user_id, b->user_id);
+}
+
+/* What we know of limits stays, unless the file knows newer (the CLI asked upstream, or a human).
+ */
+static void keep_usage(struct slot *s, struct slot *old)
+{
+	if (s->checked_at_ms > old->checked_at_ms)
+		return;
+	s->meters = old->meters;
+	s->checked_at_ms = old->checked_at_ms;
+}
+
+static void keep_error(struct slot *s, const struct slot *old)
+{
+	bool of_file = sv_starts(sv_cstr(old->last_error), SV(SLOT_FILE_ERROR));
+
+	/* The fresh one has just looked at the files. */
+	if (secret_is_empty(&s->access))
+		return;
+	memcpy(s->last_error, old->last_error, sizeof(s->last_error));
+	if (of_file)
+		s->last_error[0] = '\0';
+}
+
+static void keep_runtime(struct slot *s, const struct slot *old)
+{
+	s->cooldown_until_ms = old->cooldown_until_ms;
+	memcpy(s->cooldown_reason, old->cooldown_reason, sizeof(s->cooldown_reason));
+	s->last_used_ms = old->last_used_ms;
+	s->failures = old->failures;
+	s->transient_streak = old->transient_streak;
+	memcpy(s->unsupported, old->unsupported, sizeof(s->unsupported));
+	if (secret_equals(&s->access, secret_expose(&old->access))) {
+		s->reauth_required = old->reauth_required;
+		memcpy(s->access_fingerprint, old->access_fingerprint,
+			sizeof(s->access_fingerprint));
+	}
+	if (old->dead) {
+		s->enabled = false;
+		s->dead = true;
+	}
+	s->dirty = old->dirty;
+}
+
+/* What a lease points at stays where it is; the operator's part is replaced by the fresh slot's. */
+static void adopt(struct slot *in_table, struct slot *fresh)
+{
+	const struct slot old = *in_table;
+
+	*in_table = *fresh;
+	*fresh = old;
+	in_table->inflight = old.inflight;
+	in_table->cooldowns = old.cooldowns;
+	if (is_other_account(in_table, fresh))
+		return;
+	keep_usage(in_table, fresh);
+	keep_error(in_table, fresh);
+	keep_runtime(in_table, fresh);
 }
 
 void slot_table_put(struct slot_table *t, struct slot *fresh)
@@ -123,6 +169,7 @@ void slot_table_put(struct slot_table *t, struct slot *fresh)
 		capacity_changed(t);
 		return;
 	}
+	assert(t->count < LIMIT_SLOTS_COUNT);
 	if (t->count == t->size) {
 		t->size = t->size ? t->size * 2 : 8;
 		t->slots = mem_realloc(t->slots, t->size * sizeof(struct slot *));
@@ -157,6 +204,8 @@ void slot_table_retain(struct slot_table *t, const char *const *ids, size_t coun
 			store_slot_free(s);
 	}
 	t->count = kept;
+	/* Who waits for a slot that is gone may have nothing left to wait for. */
+	capacity_changed(t);
 }
 
 void slot_table_on_dirty(struct slot_table *t, void (*fn)(void *arg), void *arg)
@@ -178,17 +227,17 @@ void slot_table_mark_dirty(struct slot_table *t, struct slot *s)
 		t->on_dirty(t->on_dirty_arg);
 }
 
-/* Latest reset over the windows of a slot that are used up. */
+/* Latest end over the windows of a slot that are used up. */
 static int64_t exhausted_until_ms(const struct slot *s, int64_t now_ms)
 {
+	static const enum meter_kind kinds[] = {METER_5H, METER_WEEK};
 	int64_t latest = 0;
 
-	for (int kind = 0; kind < METER_KINDS; kind++) {
-		const struct meter *m = &s->meters.window[kind];
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		int64_t ends_ms = slot_window_ends_ms(s, kinds[i]);
 
-		if (m->known && meter_used_at(m, now_ms / 1000) >= 100 &&
-			m->resets_at_s * 1000 > latest)
-			latest = m->resets_at_s * 1000;
+		if (slot_left_pct(s, kinds[i], now_ms) == 0 && ends_ms > latest)
+			latest = ends_ms;
 	}
 	return latest;
 }
@@ -325,6 +374,7 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 	update_pin(t, r, pinned, report);
 	ret->slot = t->slots[report->pick.chosen];
 	ret->table = t;
+	ret->cooldowns = ret->slot->cooldowns;
 	ret->slot->inflight++;
 	return 0;
 }
@@ -340,14 +390,12 @@ bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
 	return result.chosen >= 0 || result.any_busy;
 }
 
-void slot_table_remember(
-	struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms)
+void slot_table_remember(struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms)
 {
 	affinity_put(t->affinity, key, slot_key(s), now_ms);
 }
 
-bool slot_table_came_from(
-	struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms)
+bool slot_table_came_from(struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms)
 {
 	return affinity_get(t->affinity, key, now_ms) == slot_key(s);
 }
@@ -359,7 +407,11 @@ void lease_note(struct lease *l, const struct slot_verdict *v, int64_t now_ms)
 		.quota_s = l->table->conf->cooldown_quota_s,
 	};
 
-	slot_apply_verdict(l->slot, v, &conf, now_ms);
+	struct slot_verdict verdict = *v;
+
+	verdict.outdated = l->cooldowns != l->slot->cooldowns;
+	slot_apply_verdict(l->slot, &verdict, &conf, now_ms);
+	l->cooldowns = l->slot->cooldowns;
 	slot_table_mark_dirty(l->table, l->slot);
 }
 

@@ -27,8 +27,7 @@ struct slot *slot_table_find(struct slot_table *t, const char *id);
 size_t slot_table_eligible(struct slot_table *t, int64_t now_ms);
 /* Why is slot `index` (not) eligible right now? */
 enum pick_reason slot_table_reason(struct slot_table *t, size_t index, int64_t now_ms);
-/* Anything dirty since the last slot_table_clean()? on_dirty is called when the first dirt comes.
- */
+/* fn is called whenever a slot's state changed that ought to be stored; see store_save_begin(). */
 void slot_table_on_dirty(struct slot_table *t, void (*fn)(void *arg), void *arg);
 /* fn is called (from lease_release or a state change) when a lease may have become available. */
 void slot_table_on_capacity(struct slot_table *t, void (*fn)(void *arg), void *arg);
@@ -38,6 +37,7 @@ void slot_table_mark_dirty(struct slot_table *t, struct slot *s);
 struct lease {
 	struct slot *slot; /* NULL: no lease */
 	struct slot_table *table;
+	unsigned cooldowns; /* private: slot->cooldowns when the attempt began */
 };
 
 struct lease_request {
@@ -66,7 +66,8 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r);
 /* Remembers under any key (a turn-state) that it came from this slot, and asks for it. */
 void slot_table_remember(struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms);
-bool slot_table_came_from(struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms);
+bool slot_table_came_from(
+	struct slot_table *t, struct sv key, const struct slot *s, int64_t now_ms);
 /* The same slot again for another try of the same request; the lease goes on. */
 void lease_note(struct lease *l, const struct slot_verdict *v, int64_t now_ms);
 /* Applies the verdict and gives the slot back. *l is empty afterwards. Accepts an empty lease. */

@@ -1,0 +1,19 @@
+/* Declared tools: finding one by name, through namespaces and additional_tools items. */
+#ifndef SIM_TOOLS_H
+#define SIM_TOOLS_H
+
+#include "sim/sim_request.h"
+
+struct sim_tool {
+	struct jv definition;
+	struct sv name;
+	struct sv space; /* name of the namespace it stands in, or empty */
+	bool custom;
+};
+
+/* The declared tool of this name; with an empty name the first one. False when there is none. */
+bool sim_tools_find(const struct sim_request *q, struct sv name, struct sim_tool *ret);
+/* What tool_choice demands: 1 and *ret, 0 when it leaves the choice, -1 when it forbids tools. */
+int sim_tools_demanded(const struct sim_request *q, struct sim_tool *ret);
+
+#endif

@@ -1,0 +1,124 @@
+#include "dialect/event.h"
+
+#include "base/limits.h"
+
+#include <errno.h>
+
+struct known_type {
+	struct sv name;
+	enum event_type type;
+};
+
+#define ROW(text, event)                        \
+	{                                       \
+		{text, sizeof(text) - 1}, event \
+	}
+
+/* The frequent ones first: a stream is mostly deltas. */
+static const struct known_type known_types[] = {
+	ROW("response.output_text.delta", EVENT_TEXT_DELTA),
+	ROW("response.function_call_arguments.delta", EVENT_ARGS_DELTA),
+	ROW("response.reasoning_summary_text.delta", EVENT_SUMMARY_DELTA),
+	ROW("response.reasoning_text.delta", EVENT_REASONING_DELTA),
+	ROW("response.custom_tool_call_input.delta", EVENT_CUSTOM_INPUT_DELTA),
+	ROW("response.output_item.added", EVENT_ITEM_ADDED),
+	ROW("response.output_item.done", EVENT_ITEM_DONE),
+	ROW("response.content_part.added", EVENT_PART_ADDED),
+	ROW("response.content_part.done", EVENT_PART_DONE),
+	ROW("response.output_text.done", EVENT_TEXT_DONE),
+	ROW("response.output_text.annotation.added", EVENT_ANNOTATION_ADDED),
+	ROW("response.refusal.delta", EVENT_REFUSAL_DELTA),
+	ROW("response.refusal.done", EVENT_REFUSAL_DONE),
+	ROW("response.reasoning_summary_part.added", EVENT_SUMMARY_PART_ADDED),
+	ROW("response.reasoning_summary_part.done", EVENT_SUMMARY_PART_DONE),
+	ROW("response.reasoning_summary_text.done", EVENT_SUMMARY_DONE),
+	ROW("response.reasoning_text.done", EVENT_REASONING_DONE),
+	ROW("response.function_call_arguments.done", EVENT_ARGS_DONE),
+	ROW("response.custom_tool_call_input.done", EVENT_CUSTOM_INPUT_DONE),
+	ROW("response.created", EVENT_CREATED),
+	ROW("response.in_progress", EVENT_IN_PROGRESS),
+	ROW("response.queued", EVENT_QUEUED),
+	ROW("response.completed", EVENT_COMPLETED),
+	ROW("response.done", EVENT_COMPLETED),
+	ROW("response.incomplete", EVENT_INCOMPLETE),
+	ROW("response.failed", EVENT_FAILED),
+	ROW("error", EVENT_ERROR),
+	ROW("codex.rate_limits", EVENT_RATE_LIMITS),
+	ROW("keepalive", EVENT_PRIVATE),
+	ROW("response.metadata", EVENT_PRIVATE),
+};
+
+static enum event_type type_of(struct sv name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(known_types); i++) {
+		if (sv_eq(known_types[i].name, name))
+			return known_types[i].type;
+	}
+	if (sv_starts(name, SV("codex.")) || sv_starts(name, SV("responsesapi.")))
+		return EVENT_PRIVATE;
+	return EVENT_OTHER;
+}
+
+int event_parse(struct sv data, struct sv raw, struct event *ret)
+{
+	struct jv json, type;
+
+	if (jv_parse(data, LIMIT_JSON_DEPTH, &json, NULL) || !jv_is(json, JV_OBJECT))
+		return -EBADMSG;
+	type = jv_get(json, SV("type"));
+	if (!jv_is(type, JV_STRING))
+		return -EBADMSG;
+	*ret = (struct event){
+		.json = json,
+		.name = jv_str_raw(type),
+		.raw = raw,
+	};
+	ret->type = type_of(ret->name);
+	return 0;
+}
+
+bool event_is_terminal(enum event_type type)
+{
+	return type == EVENT_COMPLETED || type == EVENT_INCOMPLETE || type == EVENT_FAILED ||
+	       type == EVENT_ERROR;
+}
+
+bool event_is_preamble(enum event_type type)
+{
+	return type == EVENT_CREATED || type == EVENT_IN_PROGRESS || type == EVENT_QUEUED ||
+	       type == EVENT_RATE_LIMITS || type == EVENT_PRIVATE;
+}
+
+static int64_t count_of(struct jv number)
+{
+	int64_t value;
+
+	if (jv_i64(number, &value) || value < 0)
+		return 0;
+	return value;
+}
+
+struct usage event_usage(const struct event *ev)
+{
+	static const struct sv keys[] = {
+		{"input_tokens", 12},
+		{"input_tokens_details", 20},
+		{"output_tokens", 13},
+		{"output_tokens_details", 21},
+		{"total_tokens", 12},
+	};
+	struct jv usage = jv_get(jv_get(ev->json, SV("response")), SV("usage"));
+	struct jv member[ARRAY_LEN(keys)];
+	struct usage u = {.known = jv_is(usage, JV_OBJECT)};
+
+	if (!u.known)
+		return u;
+	jv_pick(usage, keys, ARRAY_LEN(keys), member);
+	u.input_tokens = count_of(member[0]);
+	u.cached_tokens = count_of(jv_get(member[1], SV("cached_tokens")));
+	u.output_tokens = count_of(member[2]);
+	u.reasoning_tokens = count_of(jv_get(member[3], SV("reasoning_tokens")));
+	u.total_tokens =
+		jv_exists(member[4]) ? count_of(member[4]) : u.input_tokens + u.output_tokens;
+	return u;
+}

@@ -1,0 +1,238 @@
+#include "dialect/response_object.h"
+
+enum source {
+	FROM_REQUEST,  /* what the client sent, else upstream's, else the default */
+	FROM_UPSTREAM, /* upstream's, else what the client sent, else the default */
+	SPECIAL,       /* written by a function of its own */
+};
+
+struct member {
+	struct sv key;
+	enum source source;
+	const char *fallback; /* JSON */
+};
+
+#define ROW(text, source, fallback)                        \
+	{                                                  \
+		{text, sizeof(text) - 1}, source, fallback \
+	}
+
+enum special { ID, CREATED_AT, COMPLETED_AT, STATUS, MODEL, ERROR, OUTPUT, USAGE };
+
+/* Specials first, in the order of the enum. */
+static const struct member members[] = {
+	ROW("id", SPECIAL, NULL),
+	ROW("created_at", SPECIAL, NULL),
+	ROW("completed_at", SPECIAL, NULL),
+	ROW("status", SPECIAL, NULL),
+	ROW("model", SPECIAL, NULL),
+	ROW("error", SPECIAL, NULL),
+	ROW("output", SPECIAL, NULL),
+	ROW("usage", SPECIAL, NULL),
+	ROW("object", FROM_UPSTREAM, "\"response\""),
+	ROW("incomplete_details", FROM_UPSTREAM, "null"),
+	ROW("previous_response_id", FROM_REQUEST, "null"),
+	ROW("instructions", FROM_REQUEST, "null"),
+	ROW("tools", FROM_REQUEST, "[]"),
+	ROW("tool_choice", FROM_REQUEST, "\"auto\""),
+	ROW("truncation", FROM_REQUEST, "\"disabled\""),
+	ROW("parallel_tool_calls", FROM_REQUEST, "true"),
+	ROW("text", FROM_REQUEST, "{\"format\":{\"type\":\"text\"}}"),
+	ROW("top_p", FROM_REQUEST, "1"),
+	ROW("presence_penalty", FROM_REQUEST, "0"),
+	ROW("frequency_penalty", FROM_REQUEST, "0"),
+	ROW("top_logprobs", FROM_REQUEST, "0"),
+	ROW("temperature", FROM_REQUEST, "1"),
+	ROW("reasoning", FROM_UPSTREAM, "{\"effort\":null,\"summary\":null}"),
+	ROW("max_output_tokens", FROM_REQUEST, "null"),
+	ROW("max_tool_calls", FROM_REQUEST, "null"),
+	ROW("store", FROM_UPSTREAM, "false"),
+	ROW("background", FROM_UPSTREAM, "false"),
+	ROW("service_tier", FROM_UPSTREAM, "\"default\""),
+	ROW("metadata", FROM_REQUEST, "{}"),
+	ROW("safety_identifier", FROM_REQUEST, "null"),
+	ROW("prompt_cache_key", FROM_REQUEST, "null"),
+	ROW("user", FROM_REQUEST, NULL),
+};
+
+static void pick_members(struct jv object, struct jv out[ARRAY_LEN(members)])
+{
+	struct sv keys[ARRAY_LEN(members)];
+
+	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+		keys[i] = members[i].key;
+	jv_pick(object, keys, ARRAY_LEN(members), out);
+}
+
+static int find_member(struct sv raw_key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		if (jv_key_eq(raw_key, members[i].key))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void write_error(const struct response_object *o, struct jv upstream, struct jw *w)
+{
+	if (!o->err) {
+		jw_jv(w, upstream);
+		return;
+	}
+	jw_obj(w);
+	jw_kstr(w, "code", sv_cstr(o->err->code[0] ? o->err->code : "server_error"));
+	jw_kstr(w, "message", sv_cstr(o->err->message));
+	jw_end(w);
+}
+
+static void write_output(const struct response_object *o, struct jv upstream, struct jw *w)
+{
+	if (jv_count(upstream) > 0 || o->output.n == 0) {
+		jw_raw(w, jv_is(upstream, JV_ARRAY) ? jv_raw(upstream) : SV("[]"));
+		return;
+	}
+	jw_arr(w);
+	jw_raw(w, o->output);
+	jw_end(w);
+}
+
+static void write_detail(struct jw *w, struct jv details, struct sv key)
+{
+	struct jv count = jv_get(details, key);
+	struct jv_iter it = jv_iter(details);
+
+	jw_obj(w);
+	jw_key_lit(w, key);
+	jw_raw(w, jv_is(count, JV_NUMBER) ? jv_raw(count) : SV("0"));
+	while (jv_next(&it)) {
+		if (jv_key_eq(it.key, key))
+			continue;
+		jw_key_lit(w, it.key);
+		jw_jv(w, it.value);
+	}
+	jw_end(w);
+}
+
+/* SDKs require both detail objects (PROTOCOL 4). */
+static void write_usage(struct jv upstream, struct jw *w)
+{
+	int64_t input = 0, output = 0, total;
+
+	if (!jv_is(upstream, JV_OBJECT)) {
+		jw_null(w);
+		return;
+	}
+	if (jv_i64(jv_get(upstream, SV("input_tokens")), &input))
+		input = 0;
+	if (jv_i64(jv_get(upstream, SV("output_tokens")), &output))
+		output = 0;
+	if (jv_i64(jv_get(upstream, SV("total_tokens")), &total))
+		total = input + output;
+	jw_obj(w);
+	jw_ki64(w, "input_tokens", input);
+	jw_key_lit(w, SV("input_tokens_details"));
+	write_detail(w, jv_get(upstream, SV("input_tokens_details")), SV("cached_tokens"));
+	jw_ki64(w, "output_tokens", output);
+	jw_key_lit(w, SV("output_tokens_details"));
+	write_detail(w, jv_get(upstream, SV("output_tokens_details")), SV("reasoning_tokens"));
+	jw_ki64(w, "total_tokens", total);
+	jw_end(w);
+}
+
+static bool is_ended(const struct response_object *o, struct jv status)
+{
+	return !o->status &&
+	       (jv_str_eq(status, SV("completed")) || jv_str_eq(status, SV("incomplete")));
+}
+
+static void write_time(struct jw *w, struct jv upstream, bool known, int64_t now_s)
+{
+	if (jv_is(upstream, JV_NUMBER))
+		jw_jv(w, upstream);
+	else if (known)
+		jw_i64(w, now_s);
+	else
+		jw_null(w);
+}
+
+static void write_text(struct jw *w, struct jv upstream, struct sv fallback)
+{
+	if (jv_is(upstream, JV_STRING))
+		jw_jv(w, upstream);
+	else
+		jw_str(w, fallback);
+}
+
+static void write_special(
+	const struct response_object *o, enum special which, const struct jv *theirs, struct jw *w)
+{
+	switch (which) {
+	case ID:
+		write_text(w, theirs[ID], o->id);
+		break;
+	case CREATED_AT:
+		write_time(w, theirs[CREATED_AT], true, o->now_s);
+		break;
+	case COMPLETED_AT:
+		write_time(w, theirs[COMPLETED_AT], is_ended(o, theirs[STATUS]), o->now_s);
+		break;
+	case STATUS:
+		if (o->status)
+			jw_str(w, sv_cstr(o->status));
+		else
+			write_text(w, theirs[STATUS], SV("in_progress"));
+		break;
+	case MODEL:
+		write_text(w, theirs[MODEL], o->model);
+		break;
+	case ERROR:
+		write_error(o, theirs[ERROR], w);
+		break;
+	case OUTPUT:
+		write_output(o, theirs[OUTPUT], w);
+		break;
+	case USAGE:
+		write_usage(theirs[USAGE], w);
+		break;
+	}
+}
+
+static void write_plain(const struct member *m, struct jv ours, struct jv theirs, struct jw *w)
+{
+	struct jv first = m->source == FROM_REQUEST ? ours : theirs;
+	struct jv second = m->source == FROM_REQUEST ? theirs : ours;
+	struct jv value = jv_is_nil(first) ? second : first;
+
+	if (jv_is_nil(value) && !m->fallback)
+		return;
+	jw_key_lit(w, m->key);
+	if (jv_is_nil(value))
+		jw_raw(w, sv_cstr(m->fallback));
+	else
+		jw_jv(w, value);
+}
+
+void response_object_write(const struct response_object *o, struct jw *w)
+{
+	struct jv ours[ARRAY_LEN(members)], theirs[ARRAY_LEN(members)];
+	struct jv_iter it = jv_iter(o->upstream);
+
+	pick_members(o->request, ours);
+	pick_members(o->upstream, theirs);
+	jw_obj(w);
+	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+		if (members[i].source == SPECIAL) {
+			jw_key_lit(w, members[i].key);
+			write_special(o, (enum special)i, theirs, w);
+			continue;
+		}
+		write_plain(&members[i], ours[i], theirs[i], w);
+	}
+	while (jv_next(&it)) {
+		if (find_member(it.key) >= 0)
+			continue;
+		jw_key_lit(w, it.key);
+		jw_jv(w, it.value);
+	}
+	jw_end(w);
+}

@@ -1,0 +1,24 @@
+/*
+ * The Response object as the API promises it (TRANSLATION 3): upstream's members, with what is
+ * missing filled in from the request or the API's defaults. One const table of members.
+ */
+#ifndef DIALECT_RESPONSE_OBJECT_H
+#define DIALECT_RESPONSE_OBJECT_H
+
+#include "base/jw.h"
+#include "dialect/dialect.h"
+
+struct response_object {
+	struct jv request;  /* the client's body: echoed members */
+	struct jv upstream; /* upstream's response object; may be missing */
+	struct sv id;	    /* used when upstream gave none */
+	struct sv model;
+	const char *status; /* NULL: upstream's, else "in_progress" */
+	struct sv output;   /* comma-separated items, for an output that is missing or empty */
+	int64_t now_s;	    /* for created_at and completed_at */
+	const struct api_err *err; /* `error` of a failed response; NULL: upstream's, else null */
+};
+
+void response_object_write(const struct response_object *o, struct jw *w);
+
+#endif

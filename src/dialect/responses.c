@@ -1,0 +1,365 @@
+#include "dialect/dialect.h"
+
+#include "base/limits.h"
+#include "dialect/item_list.h"
+#include "dialect/response_object.h"
+#include "proto/sse.h"
+
+#include <errno.h>
+
+struct state {
+	char id[128];	   /* of the response, as upstream named it; ours before that */
+	bool created_sent; /* the client got response.created */
+	bool ended;	   /* the terminal event went out */
+	bool renumber;	   /* upstream's sequence numbers cannot be used */
+	int64_t sequence;  /* of the next event */
+	struct item_list items;
+};
+
+/* --- request -------------------------------------------------------------------------------------
+ */
+
+enum kind { KIND_STRING = 1, KIND_BOOL = 2, KIND_ARRAY = 4, KIND_OBJECT = 8, KIND_NUMBER = 16 };
+
+struct rule {
+	struct sv key;
+	unsigned kinds; /* allowed besides null */
+	const char *expected;
+};
+
+#define RULE(text, kinds, expected)                       \
+	{                                                 \
+		{text, sizeof(text) - 1}, kinds, expected \
+	}
+
+enum { MODEL, INPUT, STREAM };
+
+static const struct rule rules[] = {
+	[MODEL] = RULE("model", KIND_STRING, "a string"),
+	[INPUT] = RULE("input", KIND_STRING | KIND_ARRAY, "a string or an array"),
+	[STREAM] = RULE("stream", KIND_BOOL, "a boolean"),
+	RULE("instructions", KIND_STRING, "a string"),
+	RULE("tools", KIND_ARRAY, "an array"),
+	RULE("tool_choice", KIND_STRING | KIND_OBJECT, "a string or an object"),
+	RULE("parallel_tool_calls", KIND_BOOL, "a boolean"),
+	RULE("reasoning", KIND_OBJECT, "an object"),
+	RULE("text", KIND_OBJECT, "an object"),
+	RULE("include", KIND_ARRAY, "an array"),
+	RULE("metadata", KIND_OBJECT, "an object"),
+	RULE("store", KIND_BOOL, "a boolean"),
+	RULE("temperature", KIND_NUMBER, "a number"),
+	RULE("top_p", KIND_NUMBER, "a number"),
+	RULE("max_output_tokens", KIND_NUMBER, "a number"),
+	RULE("prompt_cache_key", KIND_STRING, "a string"),
+	RULE("service_tier", KIND_STRING, "a string"),
+	RULE("previous_response_id", KIND_STRING, "a string"),
+	RULE("background", KIND_BOOL, "a boolean"),
+};
+
+static unsigned kind_of(struct jv v)
+{
+	switch (jv_type(v)) {
+	case JV_STRING:
+		return KIND_STRING;
+	case JV_TRUE:
+	case JV_FALSE:
+		return KIND_BOOL;
+	case JV_ARRAY:
+		return KIND_ARRAY;
+	case JV_OBJECT:
+		return KIND_OBJECT;
+	case JV_NUMBER:
+		return KIND_NUMBER;
+	default:
+		return 0;
+	}
+}
+
+static int check_types(const struct jv *member, struct api_err *err)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		if (jv_is_nil(member[i]) || (kind_of(member[i]) & rules[i].kinds))
+			continue;
+		return api_err_param(
+			err, rules[i].key.p, "'%s' must be %s.", rules[i].key.p, rules[i].expected);
+	}
+	return 0;
+}
+
+static int parse(struct turn *t, struct api_err *err)
+{
+	struct sv keys[ARRAY_LEN(rules)];
+	struct jv member[ARRAY_LEN(rules)];
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+		keys[i] = rules[i].key;
+	jv_pick(t->request, keys, ARRAY_LEN(rules), member);
+	t->upstream = t->request;
+	if (check_types(member, err))
+		return -EINVAL;
+	if (jv_str(member[MODEL], t->arena, &t->model) || t->model.n == 0)
+		return api_err_param(err, "model", "'model' must be a non-empty string.");
+	if (jv_is_nil(member[INPUT]))
+		return api_err_param(err, "input", "'input' is missing.");
+	t->stream = jv_is_true(member[STREAM]);
+	return 0;
+}
+
+/* --- answer --------------------------------------------------------------------------------------
+ */
+
+static int begin(struct turn *t)
+{
+	struct state *s = arena_alloc(t->arena, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	*s = (struct state){.sequence = 0};
+	memcpy(s->id, "resp_", 5);
+	memccpy(s->id + 5, t->id, '\0', sizeof(s->id) - 5);
+	t->state = s;
+	t->usage = (struct usage){.known = false};
+	buf_reset(&t->fold, KIB(64));
+	return 0;
+}
+
+static bool carries_response(enum event_type type)
+{
+	return type == EVENT_CREATED || type == EVENT_IN_PROGRESS || type == EVENT_QUEUED ||
+	       type == EVENT_COMPLETED || type == EVENT_INCOMPLETE;
+}
+
+static struct response_object describe(struct turn *t, struct jv upstream)
+{
+	struct state *s = t->state;
+
+	return (struct response_object){
+		.request = t->request,
+		.upstream = upstream,
+		.id = sv_cstr(s->id),
+		.model = t->model,
+		.now_s = t->now_s,
+	};
+}
+
+static struct sv type_name(const struct event *ev)
+{
+	return ev->type == EVENT_COMPLETED ? SV("response.completed") : ev->name;
+}
+
+static void send_response_event(struct turn *t, const struct event *ev, struct buf *out)
+{
+	struct state *s = t->state;
+	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
+	struct buf json, items;
+	struct jw w;
+
+	buf_init(&json, LIMIT_FOLD_BYTES);
+	buf_init(&items, LIMIT_FOLD_BYTES);
+	if (event_is_terminal(ev->type))
+		item_list_join(&s->items, t, &items);
+	object.output = buf_sv(&items);
+	w = jw_begin(&json);
+	jw_obj(&w);
+	jw_key_lit(&w, SV("type"));
+	jw_str_raw(&w, type_name(ev));
+	jw_key_lit(&w, SV("response"));
+	response_object_write(&object, &w);
+	jw_ki64(&w, "sequence_number", s->sequence++);
+	jw_end(&w);
+	if (buf_error(&json) || buf_error(&items))
+		out->error = -ENOBUFS;
+	sse_encode(out, type_name(ev), buf_sv(&json));
+	buf_fini(&items);
+	buf_fini(&json);
+}
+
+static void send_created(struct turn *t, struct buf *out)
+{
+	struct event made = {.type = EVENT_CREATED, .name = SV("response.created")};
+
+	send_response_event(t, &made, out);
+}
+
+/* The event with our sequence number, every other member as it came. */
+static void send_renumbered(struct turn *t, const struct event *ev, struct buf *out)
+{
+	struct state *s = t->state;
+	struct jv_iter it = jv_iter(ev->json);
+	struct buf json;
+	struct jw w;
+
+	buf_init(&json, LIMIT_EVENT_BYTES + KIB(1));
+	w = jw_begin(&json);
+	jw_obj(&w);
+	while (jv_next(&it)) {
+		if (jv_key_eq(it.key, SV("sequence_number")))
+			continue;
+		jw_key_lit(&w, it.key);
+		jw_jv(&w, it.value);
+	}
+	jw_ki64(&w, "sequence_number", s->sequence++);
+	jw_end(&w);
+	if (buf_error(&json))
+		out->error = buf_error(&json);
+	sse_encode(out, ev->name, buf_sv(&json));
+	buf_fini(&json);
+}
+
+static void send_as_is(const struct event *ev, struct buf *out)
+{
+	if (ev->raw.n)
+		buf_add_sv(out, ev->raw);
+	else
+		sse_encode(out, ev->name, jv_raw(ev->json));
+}
+
+/* Upstream's numbers are used as long as they go on where ours stand. */
+static void follow_sequence(struct state *s, const struct event *ev)
+{
+	int64_t number;
+
+	if (s->renumber)
+		return;
+	if (jv_i64(jv_get(ev->json, SV("sequence_number")), &number) || number != s->sequence)
+		s->renumber = true;
+}
+
+static void stream_event(struct turn *t, const struct event *ev, struct buf *out)
+{
+	struct state *s = t->state;
+
+	if (!s->created_sent) {
+		s->created_sent = true;
+		if (ev->type != EVENT_CREATED)
+			send_created(t, out);
+	}
+	if (carries_response(ev->type)) {
+		follow_sequence(s, ev);
+		send_response_event(t, ev, out);
+	} else {
+		follow_sequence(s, ev);
+		if (s->renumber) {
+			send_renumbered(t, ev, out);
+		} else {
+			s->sequence++;
+			send_as_is(ev, out);
+		}
+	}
+	if (event_is_terminal(ev->type))
+		buf_add_lit(out, "data: [DONE]\n\n");
+}
+
+static void fold_terminal(struct turn *t, const struct event *ev, struct buf *out)
+{
+	struct state *s = t->state;
+	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
+	struct buf items;
+	struct jw w = jw_begin(out);
+
+	buf_init(&items, LIMIT_FOLD_BYTES);
+	item_list_join(&s->items, t, &items);
+	object.output = buf_sv(&items);
+	response_object_write(&object, &w);
+	if (buf_error(&items))
+		out->error = buf_error(&items);
+	buf_fini(&items);
+}
+
+static bool is_private(enum event_type type)
+{
+	return type == EVENT_PRIVATE || type == EVENT_RATE_LIMITS;
+}
+
+static int on_event(struct turn *t, const struct event *ev, struct buf *out)
+{
+	struct state *s = t->state;
+	int err = 0;
+
+	if (s->ended)
+		return 0;
+	if (carries_response(ev->type)) {
+		struct jv id = jv_get(jv_get(ev->json, SV("response")), SV("id"));
+
+		if (jv_is(id, JV_STRING) && jv_str_is_plain(id))
+			jv_str_copy(id, s->id, sizeof(s->id));
+	}
+	if (event_is_terminal(ev->type)) {
+		t->usage = event_usage(ev);
+		s->ended = true;
+	}
+	if (t->native && t->stream) {
+		s->sequence++;
+		send_as_is(ev, out);
+		return buf_error(out);
+	}
+	if (is_private(ev->type))
+		return 0;
+	if (ev->type == EVENT_ITEM_DONE)
+		err = item_list_add(&s->items, t, ev->json);
+	if (err)
+		return err;
+	if (t->stream)
+		stream_event(t, ev, out);
+	else if (s->ended)
+		fold_terminal(t, ev, out);
+	return buf_error(out);
+}
+
+static int finish(struct turn *t, struct buf *out)
+{
+	struct state *s = t->state;
+
+	return s->ended ? buf_error(out) : -EBADMSG;
+}
+
+/* A stream that was begun ends with response.failed (what Codex acts on, PROTOCOL 8) and no [DONE].
+ */
+static void fail_stream(struct turn *t, const struct api_err *err, struct buf *out)
+{
+	struct state *s = t->state;
+	struct response_object object = describe(t, JV_NONE);
+	struct buf json;
+	struct jw w;
+
+	object.status = "failed";
+	object.err = err;
+	buf_init(&json, LIMIT_FOLD_BYTES);
+	w = jw_begin(&json);
+	jw_obj(&w);
+	jw_klit(&w, "type", "response.failed");
+	jw_key_lit(&w, SV("response"));
+	response_object_write(&object, &w);
+	jw_ki64(&w, "sequence_number", s->sequence++);
+	jw_end(&w);
+	sse_encode(out, SV("response.failed"), buf_sv(&json));
+	buf_fini(&json);
+}
+
+static void error(struct turn *t, const struct api_err *err, bool in_stream, struct buf *out)
+{
+	if (in_stream && t->state)
+		fail_stream(t, err, out);
+	else if (err->body.n)
+		buf_add_sv(out, err->body);
+	else
+		api_err_write(err, t->now_s, out);
+}
+
+static void heartbeat(struct turn *t, struct buf *out)
+{
+	if (t->native)
+		sse_encode(out, SV_NONE, SV("{\"type\":\"keepalive\"}"));
+	else
+		sse_encode_comment(out, SV("keepalive"));
+}
+
+const struct dialect dialect_responses = {
+	.name = "responses",
+	.parse = parse,
+	.begin = begin,
+	.on_event = on_event,
+	.finish = finish,
+	.error = error,
+	.heartbeat = heartbeat,
+};
