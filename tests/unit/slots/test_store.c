@@ -542,7 +542,7 @@ static int count_up(json_t *slots, void *arg)
 /* A CLI process, many times. */
 static void run_editor(const char *root, int number)
 {
-	char name[16];
+	char name[32];
 
 	snprintf(name, sizeof(name), "edits%d", number);
 	for (int i = 0; i < ROUNDS; i++) {
@@ -582,7 +582,7 @@ static void test_edits_while_the_daemon_saves_lose_nothing(void **state)
 	}
 	record = record_in_file(*state, "slot-1", &doc);
 	for (int i = 0; i < WRITERS; i++) {
-		char name[16];
+		char name[32];
 
 		snprintf(name, sizeof(name), "edits%d", i);
 		assert_int_equal(int_in(record, name), ROUNDS);
