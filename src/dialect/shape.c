@@ -26,7 +26,7 @@ int shape_pick(struct jv object, const struct shape_rule *rules, size_t count, s
 {
 	struct sv keys[SHAPE_RULES_MAX];
 
-	assert(count <= SHAPE_RULES_MAX);
+	assert(count > 0 && count <= SHAPE_RULES_MAX);
 	for (size_t i = 0; i < count; i++)
 		keys[i] = rules[i].key;
 	jv_pick(object, keys, count, out);
