@@ -204,7 +204,7 @@ void sim_log_count(const struct sim_log *log, const struct sim_filter *f, struct
 		ret->active += e->end == SIM_END_NONE;
 		ret->gone += e->end == SIM_END_GONE;
 		ret->finished += e->end == SIM_END_FINISHED;
-		ret->ok += e->end != SIM_END_NONE && e->status < 400;
+		ret->succeeded += e->end != SIM_END_NONE && e->status < 400;
 		ret->failed += e->status >= 400;
 		ret->events += e->events;
 	}

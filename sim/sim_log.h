@@ -43,7 +43,7 @@ struct sim_filter {
 };
 
 struct sim_tally {
-	uint64_t requests, active, gone, finished, events, ok, failed;
+	uint64_t requests, active, gone, finished, events, succeeded, failed;
 };
 
 struct sim_log *sim_log_new(void);
