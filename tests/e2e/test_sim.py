@@ -445,6 +445,7 @@ def test_request_log(sim, client):
     assert turn.record["body"].encode() == body and turn.body_bytes == len(body)
     assert turn.status == 200 and turn.events == 10
     assert turn.end == "finished" and not turn.active and not turn.client_gone
+    assert 0 <= turn.end_time_ms - turn.time_ms < 10000
     assert turn.header("X-Thing") == "a"
     names = [name.lower() for name, _ in turn.headers]
     assert names.index("authorization") < names.index("x-thing") < names.index("session-id")
