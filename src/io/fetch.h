@@ -53,8 +53,8 @@ struct fetch_ops {
 	void (*on_head)(struct fetch *f, void *arg);
 	/* Body bytes, borrowed for the call. */
 	void (*on_data)(struct fetch *f, void *arg, struct sv bytes);
-	/* Exactly once, unless cancelled. f is freed after it. May come while paused: then a
-	 * failure or a timeout; a complete response ends only after the last of it was taken. */
+	/* Exactly once, unless cancelled. f is freed after it. May come while paused: on a timeout,
+	 * or when on_data has had the last byte already; never while bytes are held back. */
 	void (*on_done)(struct fetch *f, void *arg, const struct fetch_result *result);
 };
 
