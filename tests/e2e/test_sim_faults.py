@@ -177,9 +177,14 @@ def test_reset_is_a_reset(sim, client):
 
 
 def test_reset_after_events(sim, client):
-    sim.script(1, {"reset_after_events": 6, "pace_ms": 5})
-    reply = client.turn("count to 9")
-    assert reply.status == 200 and reply.cut
+    sim.script(1, {"reset_after_events": 6})
+    raw = Raw(client, "count to 9")
+    data = raw.read_until(b'"delta":"2 "')
+    assert data.count(b"event: ") == 6
+    with pytest.raises(ConnectionResetError):
+        while raw.socket.recv(65536):
+            pass
+    sim.wait("active==0")
     assert sim.turns()[0].end == "reset"
     assert sim.turns()[0].events == 6
 
