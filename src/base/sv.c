@@ -64,6 +64,8 @@ struct sv sv_from(struct sv s, size_t offset)
 {
 	if (offset > s.n)
 		offset = s.n;
+	if (offset == 0)
+		return s; /* maybe NULL, to which not even 0 may be added */
 	return sv_make(s.p + offset, s.n - offset);
 }
 

@@ -459,6 +459,26 @@ static void a_zstd_window_is_limited(void **state)
 	buf_fini(&out);
 }
 
+/* Magic numbers of the formats before RFC 8878, which the library may know. */
+static void old_zstd_formats_are_refused(void **state)
+{
+	(void)state;
+	for (unsigned char magic = 0x20; magic < 0x28; magic++) {
+		const char body[] = {(char)magic, '\xb5', '\x2f', '\xfd', 4, '\xfd', 4, '\xcf'};
+
+		for (size_t step = 0; step < 2; step++) {
+			struct buf out;
+
+			buf_init(&out, 1024);
+			assert_int_equal(decode("zstd", sv_make(body, sizeof(body)),
+						 step ? 1 : sizeof(body), step, &out),
+				-EBADMSG);
+			assert_int_equal(out.len, 0);
+			buf_fini(&out);
+		}
+	}
+}
+
 static void a_preset_dictionary_is_refused(void **state)
 {
 	struct buf body;
@@ -520,6 +540,7 @@ int main(void)
 		cmocka_unit_test(a_bomb_ends_at_the_cap),
 		cmocka_unit_test(a_bomb_without_output_ends_too),
 		cmocka_unit_test(a_zstd_window_is_limited),
+		cmocka_unit_test(old_zstd_formats_are_refused),
 		cmocka_unit_test(a_preset_dictionary_is_refused),
 		cmocka_unit_test(an_empty_body_is_incomplete),
 		cmocka_unit_test(a_failed_buffer_is_reported),

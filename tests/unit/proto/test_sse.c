@@ -406,6 +406,19 @@ static void the_limit_is_exact_at_every_cut(void **state)
 	}
 }
 
+static void a_part_of_a_bom_counts_when_it_is_none(void **state)
+{
+	struct buf expected;
+
+	(void)state;
+	buf_init(&expected, 1024);
+	check_all_cuts(SV("\xef\xbb"), 1, &expected);
+	buf_add_lit(&expected, "error");
+	buf_add_i64(&expected, -EMSGSIZE);
+	check_all_cuts(SV("\xef\xbb:"), 1, &expected);
+	buf_fini(&expected);
+}
+
 static void events_before_one_that_is_too_big_arrive(void **state)
 {
 	struct buf expected;
@@ -526,6 +539,7 @@ int main(void)
 		cmocka_unit_test(feeding_nothing_changes_nothing),
 		cmocka_unit_test(reset_forgets_everything),
 		cmocka_unit_test(the_limit_is_exact_at_every_cut),
+		cmocka_unit_test(a_part_of_a_bom_counts_when_it_is_none),
 		cmocka_unit_test(events_before_one_that_is_too_big_arrive),
 		cmocka_unit_test(comments_may_come_for_ever),
 		cmocka_unit_test(the_storage_of_a_huge_event_is_given_back),
