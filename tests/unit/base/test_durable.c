@@ -285,11 +285,15 @@ static void mkdirs_makes_what_is_missing(void **state)
 
 static void mkdirs_says_what_is_in_the_way(void **state)
 {
+	char name[300] = {0};
+
 	(void)state;
 	assert_int_equal(durable_write("file", SV("x"), 0600), 0);
 	assert_int_equal(durable_mkdirs("file", 0700), -ENOTDIR);
 	assert_int_equal(durable_mkdirs("file/a", 0700), -ENOTDIR);
 	assert_int_equal(durable_mkdirs("", 0700), -ENOENT);
+	memset(name, 'x', sizeof(name) - 1);
+	assert_int_equal(durable_mkdirs(name, 0700), -ENAMETOOLONG);
 	assert_content("file", SV("x"));
 }
 

@@ -205,7 +205,13 @@ static void lines_below_the_level_cost_nothing(void **state)
 	sink_open(&s, true);
 	log_init(s.writer, LOG_WARN);
 	put_line(LOG_DEBUG, 1);
-	put_line(LOG_INFO, 2);
+	log_begin(LOG_INFO, "test");
+	log_str("a", SV("b"));
+	log_i64("n", 2);
+	log_bool("a", true);
+	log_ms("a", 1);
+	log_raw("a", SV("1"));
+	log_end();
 	put_line(LOG_WARN, 3);
 	put_line(LOG_ERROR, 4);
 	sink_drain(&s);
@@ -482,6 +488,42 @@ static void a_reader_that_went_loses_lines_until_another_comes(void **state)
 	sink_close(&s);
 }
 
+static void a_loss_is_told_though_the_note_was_lost(void **state)
+{
+	char filler[PIPE_BYTES] = {0};
+	struct sink gone;
+	struct sink s;
+	struct sv rest;
+	int fd;
+
+	(void)state;
+	sink_open(&gone, true);
+	sink_open(&s, false);
+	close(gone.reader);
+	fd = dup(gone.writer);
+	log_init(fd, LOG_INFO);
+	put_line(LOG_ERROR, 0);
+	put_line(LOG_ERROR, 1);
+	/* The note waits for a full pipe, then the reader goes again. */
+	assert_int_equal(write(s.writer, filler, sizeof(filler)), sizeof(filler));
+	assert_int_equal(dup2(s.writer, fd), fd);
+	log_flush();
+	assert_int_equal(dup2(gone.writer, fd), fd);
+	log_flush();
+	assert_int_equal(sink_read(&s), PIPE_BYTES);
+	s.got.len = 0;
+	assert_int_equal(dup2(s.writer, fd), fd);
+	sink_drain(&s);
+	rest = buf_sv(&s.got);
+	assert_int_equal(member_i64(next_line(&rest), SV("lines")), 2);
+	assert_int_equal(rest.n, 0);
+	log_fini();
+	close(fd);
+	close(gone.writer);
+	buf_fini(&gone.got);
+	sink_close(&s);
+}
+
 static void a_cut_line_does_not_swallow_the_next(void **state)
 {
 	char filler[PIPE_BYTES];
@@ -561,6 +603,7 @@ int main(void)
 		cmocka_unit_test(a_slow_reader_blocks_nothing_on_a_blocking_pipe),
 		cmocka_unit_test(a_reader_that_reads_little_gets_whole_lines),
 		cmocka_unit_test(a_reader_that_went_loses_lines_until_another_comes),
+		cmocka_unit_test(a_loss_is_told_though_the_note_was_lost),
 		cmocka_unit_test(a_cut_line_does_not_swallow_the_next),
 		cmocka_unit_test(a_line_that_is_too_long_is_told_as_missing),
 	};

@@ -303,6 +303,23 @@ static void views_live_until_the_next_call(void **state)
 	sse_decoder_fini(&d);
 }
 
+static void a_chunk_may_follow_its_last_event_at_once(void **state)
+{
+	struct sse_decoder d;
+	struct sse_event e;
+
+	(void)state;
+	sse_decoder_init(&d, 1024);
+	sse_feed(&d, SV("event: a\ndata: x\r\r"));
+	assert_int_equal(sse_next(&d, &e), 1);
+	sse_feed(&d, SV("\ndata: y\n\n"));
+	assert_int_equal(sse_next(&d, &e), 1);
+	assert_int_equal(e.name.n, 0);
+	assert_true(sv_eq(e.raw, SV("data: y\n\n")));
+	assert_int_equal(sse_next(&d, &e), 0);
+	sse_decoder_fini(&d);
+}
+
 /* The event is delivered by the CR already; it must not wait for a byte that may never come. */
 static void a_cr_at_the_end_of_a_chunk_ends_the_event(void **state)
 {
@@ -535,6 +552,7 @@ int main(void)
 		cmocka_unit_test(nul_bytes_are_data),
 		cmocka_unit_test(an_event_within_a_chunk_is_not_copied),
 		cmocka_unit_test(views_live_until_the_next_call),
+		cmocka_unit_test(a_chunk_may_follow_its_last_event_at_once),
 		cmocka_unit_test(a_cr_at_the_end_of_a_chunk_ends_the_event),
 		cmocka_unit_test(feeding_nothing_changes_nothing),
 		cmocka_unit_test(reset_forgets_everything),

@@ -103,6 +103,7 @@ static void refuses_other_urls(void **state)
 		"http://[h]/",
 		"http://[::1%25eth0]/",
 		"http://[1:2:3:4:5:6:7:8:9]/",
+		"http://[0000:0000:0000:0000:0000:0000:0000:0000:0000:0000]/",
 		"http://a..b/",
 		"http://.a/",
 		"http://-a/",
