@@ -66,8 +66,6 @@ void sse_feed(struct sse_decoder *d, struct sv chunk)
 	assert(d->chunk.n == 0);
 	if (chunk.n == 0 || d->error)
 		return;
-	if (d->delivered)
-		start_event(d);
 	d->chunk = chunk;
 	if (d->after_cr && chunk.p[0] == '\n') {
 		/* The end of the line before; counted as in a CRLF that is not cut. */
