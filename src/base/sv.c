@@ -75,13 +75,8 @@ struct sv sv_from(struct sv s, size_t offset)
 {
 	if (offset > s.n)
 		offset = s.n;
-<<<<<<< HEAD
 	if (offset == 0) /* p may be NULL */
 		return s;
-=======
-	if (offset == 0)
-		return s; /* maybe NULL, to which not even 0 may be added */
->>>>>>> util
 	return sv_make(s.p + offset, s.n - offset);
 }
 
