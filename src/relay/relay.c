@@ -183,6 +183,14 @@ static enum log_level level_of(const char *name)
 	return LOG_INFO;
 }
 
+/* "none" is no proxy at all, whatever the environment says: "" to libcurl. */
+static const char *proxy_of(const struct conf *c)
+{
+	if (!c->upstream_proxy[0])
+		return NULL;
+	return strcmp(c->upstream_proxy, "none") == 0 ? "" : c->upstream_proxy;
+}
+
 static struct fetch_pool *make_pool(struct relay *r)
 {
 	const struct conf *c = r->conf;
@@ -191,7 +199,7 @@ static struct fetch_pool *make_pool(struct relay *r)
 		r->loop, &(struct fetch_options){
 				 .http2 = strcmp(c->upstream_http_version, "2") == 0,
 				 .ca_file = c->upstream_ca_file[0] ? c->upstream_ca_file : NULL,
-				 .proxy = c->upstream_proxy[0] ? c->upstream_proxy : NULL,
+				 .proxy = proxy_of(c),
 			 });
 }
 
