@@ -3,16 +3,9 @@
 #include "dialect/chat.h"
 #include "dialect/chat_messages.h"
 #include "dialect/chat_tools.h"
+#include "dialect/shape.h"
 
 #include <errno.h>
-
-enum kind {
-	KIND_STRING = 1,
-	KIND_BOOL = 2,
-	KIND_ARRAY = 4,
-	KIND_OBJECT = 8,
-	KIND_NUMBER = 16,
-};
 
 /* Members of a body; those from FIRST_IGNORED on have no counterpart upstream. */
 enum {
@@ -37,55 +30,46 @@ enum {
 	FIRST_IGNORED,
 };
 
-struct rule {
-	struct sv key;
-	unsigned kinds; /* allowed besides null; 0: anything */
-	const char *expected;
-};
-
-#define RULE(text, kinds, expected)                       \
-	{                                                 \
-		{text, sizeof(text) - 1}, kinds, expected \
-	}
-
-static const struct rule rules[] = {
-	[MODEL] = RULE("model", KIND_STRING, "a string"),
-	[MESSAGES] = RULE("messages", KIND_ARRAY, "an array"),
-	[INPUT] = RULE("input", KIND_STRING | KIND_ARRAY, "a string or an array"),
-	[STREAM] = RULE("stream", KIND_BOOL, "a boolean"),
-	[STREAM_OPTIONS] = RULE("stream_options", KIND_OBJECT, "an object"),
-	[TOOLS] = RULE("tools", KIND_ARRAY, "an array"),
-	[TOOL_CHOICE] = RULE("tool_choice", KIND_STRING | KIND_OBJECT, "a string or an object"),
-	[FUNCTIONS] = RULE("functions", KIND_ARRAY, "an array"),
-	[FUNCTION_CALL] = RULE("function_call", KIND_STRING | KIND_OBJECT, "a string or an object"),
-	[PARALLEL_TOOL_CALLS] = RULE("parallel_tool_calls", KIND_BOOL, "a boolean"),
-	[RESPONSE_FORMAT] = RULE("response_format", KIND_OBJECT, "an object"),
-	[VERBOSITY] = RULE("verbosity", KIND_STRING, "a string"),
-	[REASONING_EFFORT] = RULE("reasoning_effort", KIND_STRING, "a string"),
-	[REASONING] = RULE("reasoning", KIND_OBJECT, "an object"),
-	[SERVICE_TIER] = RULE("service_tier", KIND_STRING, "a string"),
-	[PROMPT_CACHE_KEY] = RULE("prompt_cache_key", KIND_STRING, "a string"),
-	[STOP] = RULE("stop", KIND_STRING | KIND_ARRAY, "a string or an array"),
-	[N] = RULE("n", KIND_NUMBER, "a whole number"),
-	[FIRST_IGNORED] = RULE("max_tokens", KIND_NUMBER, "a number"),
-	RULE("max_completion_tokens", KIND_NUMBER, "a number"),
-	RULE("temperature", KIND_NUMBER, "a number"),
-	RULE("top_p", KIND_NUMBER, "a number"),
-	RULE("presence_penalty", KIND_NUMBER, "a number"),
-	RULE("frequency_penalty", KIND_NUMBER, "a number"),
-	RULE("logit_bias", KIND_OBJECT, "an object"),
-	RULE("logprobs", KIND_BOOL, "a boolean"),
-	RULE("top_logprobs", KIND_NUMBER, "a number"),
-	RULE("seed", KIND_NUMBER, "a number"),
-	RULE("user", KIND_STRING, "a string"),
-	RULE("metadata", KIND_OBJECT, "an object"),
-	RULE("store", KIND_BOOL, "a boolean"),
-	RULE("modalities", KIND_ARRAY, "an array"),
-	RULE("prediction", KIND_OBJECT, "an object"),
-	RULE("audio", KIND_OBJECT, "an object"),
-	RULE("safety_identifier", KIND_STRING, "a string"),
-	RULE("prompt_cache_retention", KIND_STRING, "a string"),
-	RULE("web_search_options", KIND_OBJECT, "an object"),
+static const struct shape_rule rules[] = {
+	[MODEL] = SHAPE_RULE("model", SHAPE_STRING, "a string"),
+	[MESSAGES] = SHAPE_RULE("messages", SHAPE_ARRAY, "an array"),
+	[INPUT] = SHAPE_RULE("input", SHAPE_STRING | SHAPE_ARRAY, "a string or an array"),
+	[STREAM] = SHAPE_RULE("stream", SHAPE_BOOL, "a boolean"),
+	[STREAM_OPTIONS] = SHAPE_RULE("stream_options", SHAPE_OBJECT, "an object"),
+	[TOOLS] = SHAPE_RULE("tools", SHAPE_ARRAY, "an array"),
+	[TOOL_CHOICE] =
+		SHAPE_RULE("tool_choice", SHAPE_STRING | SHAPE_OBJECT, "a string or an object"),
+	[FUNCTIONS] = SHAPE_RULE("functions", SHAPE_ARRAY, "an array"),
+	[FUNCTION_CALL] =
+		SHAPE_RULE("function_call", SHAPE_STRING | SHAPE_OBJECT, "a string or an object"),
+	[PARALLEL_TOOL_CALLS] = SHAPE_RULE("parallel_tool_calls", SHAPE_BOOL, "a boolean"),
+	[RESPONSE_FORMAT] = SHAPE_RULE("response_format", SHAPE_OBJECT, "an object"),
+	[VERBOSITY] = SHAPE_RULE("verbosity", SHAPE_STRING, "a string"),
+	[REASONING_EFFORT] = SHAPE_RULE("reasoning_effort", SHAPE_STRING, "a string"),
+	[REASONING] = SHAPE_RULE("reasoning", SHAPE_OBJECT, "an object"),
+	[SERVICE_TIER] = SHAPE_RULE("service_tier", SHAPE_STRING, "a string"),
+	[PROMPT_CACHE_KEY] = SHAPE_RULE("prompt_cache_key", SHAPE_STRING, "a string"),
+	[STOP] = SHAPE_RULE("stop", SHAPE_STRING | SHAPE_ARRAY, "a string or an array"),
+	[N] = SHAPE_RULE("n", SHAPE_NUMBER, "a whole number"),
+	[FIRST_IGNORED] = SHAPE_RULE("max_tokens", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("max_completion_tokens", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("temperature", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("top_p", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("presence_penalty", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("frequency_penalty", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("logit_bias", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("logprobs", SHAPE_BOOL, "a boolean"),
+	SHAPE_RULE("top_logprobs", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("seed", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("user", SHAPE_STRING, "a string"),
+	SHAPE_RULE("metadata", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("store", SHAPE_BOOL, "a boolean"),
+	SHAPE_RULE("modalities", SHAPE_ARRAY, "an array"),
+	SHAPE_RULE("prediction", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("audio", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("safety_identifier", SHAPE_STRING, "a string"),
+	SHAPE_RULE("prompt_cache_retention", SHAPE_STRING, "a string"),
+	SHAPE_RULE("web_search_options", SHAPE_OBJECT, "an object"),
 };
 
 enum { RULES = ARRAY_LEN(rules) };
@@ -98,36 +82,6 @@ struct request {
 	struct jv member[RULES];
 	struct jw w;
 };
-
-static unsigned kind_of(struct jv v)
-{
-	switch (jv_type(v)) {
-	case JV_STRING:
-		return KIND_STRING;
-	case JV_TRUE:
-	case JV_FALSE:
-		return KIND_BOOL;
-	case JV_ARRAY:
-		return KIND_ARRAY;
-	case JV_OBJECT:
-		return KIND_OBJECT;
-	case JV_NUMBER:
-		return KIND_NUMBER;
-	default:
-		return 0;
-	}
-}
-
-static int check_types(const struct request *r)
-{
-	for (size_t i = 0; i < RULES; i++) {
-		if (jv_is_nil(r->member[i]) || (kind_of(r->member[i]) & rules[i].kinds))
-			continue;
-		return api_err_param(r->err, rules[i].key.p, "'%s' must be %s.", rules[i].key.p,
-			rules[i].expected);
-	}
-	return 0;
-}
 
 /* --- members that upstream never sees
  * ------------------------------------------------------------ */
@@ -381,28 +335,21 @@ static int write_body(struct request *r)
 int chat_request_parse(struct turn *t, struct api_err *err)
 {
 	struct request r = {.turn = t, .chat = arena_alloc(t->arena, sizeof(*r.chat)), .err = err};
-	struct sv keys[RULES];
 
 	if (!r.chat)
 		return api_err_set(err, 500, "server_error", "", "Out of memory.");
 	*r.chat = (struct chat){.legacy = false};
 	t->state = r.chat;
-	for (size_t i = 0; i < RULES; i++)
-		keys[i] = rules[i].key;
-	jv_pick(t->request, keys, RULES, r.member);
 	if (!jv_is(t->request, JV_OBJECT))
 		return api_err_param(err, "", "The body must be a JSON object.");
-	if (!jv_is_nil(r.member[INPUT]) && jv_is_nil(r.member[MESSAGES])) {
-		/* A Responses body: only what this side needs is looked at. */
-		r.member[TOOLS] = r.member[TOOL_CHOICE] = JV_NONE;
-		if (check_types(&r) || read_model(&r) || read_options(&r))
-			return -EINVAL;
-		t->upstream = t->request;
-		return 0;
-	}
-	if (check_types(&r) || read_model(&r) || read_options(&r))
+	if (shape_pick(t->request, rules, RULES, r.member, err) || read_model(&r) ||
+		read_options(&r))
 		return -EINVAL;
-	if (jv_is_nil(r.member[MESSAGES]))
+	if (jv_is_nil(r.member[MESSAGES]) && jv_is_nil(r.member[INPUT]))
 		return api_err_param(err, "messages", "'messages' is missing.");
-	return write_body(&r);
+	if (!jv_is_nil(r.member[MESSAGES]))
+		return write_body(&r);
+	/* A Responses body: it is what upstream wants. */
+	t->upstream = t->request;
+	return 0;
 }

@@ -170,6 +170,12 @@ void answer_upstream_head(struct answer *a, const struct http_header *headers, s
 
 static void schedule_flush(struct answer *a)
 {
+	/* One read of libcurl may bring megabytes within a turn: what is large goes on at once, so
+	 * that the connection's marks are seen. */
+	if (a->out.len >= LIMIT_WRITE_LOW_BYTES) {
+		send_made(a);
+		return;
+	}
 	if (a->flushing || a->out.len == 0)
 		return;
 	a->flushing = true;

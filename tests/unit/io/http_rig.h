@@ -152,7 +152,7 @@ static void do_slow(struct fixture *f, struct http_stream *s)
 
 	job->waits = true;
 	f->seen.waiting++;
-	timer_start(&job->timer, 100);
+	timer_start(&job->timer, 300);
 }
 
 static void do_stuck(struct fixture *f, struct http_stream *s)

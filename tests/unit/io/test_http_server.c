@@ -418,7 +418,7 @@ static void test_idle_connection_is_closed_silently(void **state)
 {
 	struct client c;
 
-	restart(*state, (struct http_options){.keepalive_idle_ms = 30});
+	restart(*state, (struct http_options){.keepalive_idle_ms = 200});
 	dial(*state, &c);
 	expect_eof(&c);
 	hang_up(&c);
@@ -434,9 +434,9 @@ static void test_handler_at_work_has_no_timeout(void **state)
 {
 	struct client c;
 
-	restart(*state, (struct http_options){.keepalive_idle_ms = 20,
-				.header_timeout_ms = 20,
-				.body_idle_timeout_ms = 20});
+	restart(*state, (struct http_options){.keepalive_idle_ms = 150,
+				.header_timeout_ms = 150,
+				.body_idle_timeout_ms = 150});
 	dial(*state, &c);
 	put_cstr(&c, GET("/slow"));
 	expect_reply(&c, 200, "later");

@@ -1,0 +1,15 @@
+/* Help texts, made from the table of commands. */
+#ifndef CLI_CLI_HELP_H
+#define CLI_CLI_HELP_H
+
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+void cli_help_program(FILE *to);
+void cli_help_command(FILE *to, const struct cli_command *command);
+/* The command or option that was probably meant, or NULL. */
+const char *cli_help_nearest_command(const char *text);
+const char *cli_help_nearest_option(const struct cli_command *command, const char *text);
+
+#endif
