@@ -275,22 +275,50 @@ export async function startTap(t, address) {
 	await once(server, "listening");
 	return {
 		url: `http://127.0.0.1:${server.address().port}`,
-		// The one request of each connection, and all that came back.
-		exchanges: () => connections.map(({ sent, received }) => ({
-			...parseRequest(Buffer.concat(sent)),
-			answer: Buffer.concat(received),
-		})),
+		// Every request with its answer, connection after connection.
+		exchanges: () => connections.flatMap(({ sent, received }) => {
+			const answers = messages(Buffer.concat(received));
+			return messages(Buffer.concat(sent)).map((request, i) => ({ request, answer: answers[i] }));
+		}),
 	};
 }
 
-function parseRequest(bytes) {
-	const end = bytes.indexOf("\r\n\r\n");
-	const [requestLine, ...lines] = bytes.subarray(0, end).toString("latin1").split("\r\n");
-	const headers = Object.fromEntries(lines.map((line) => {
-		const colon = line.indexOf(":");
-		return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
-	}));
-	const body = bytes.subarray(end + 4, end + 4 + Number(headers["content-length"] ?? 0));
+// The HTTP messages of one direction of a connection; bodies without their transfer coding.
+function messages(bytes) {
+	const found = [];
 
-	return { requestLine, headers, body };
+	while (bytes.includes("\r\n\r\n")) {
+		const end = bytes.indexOf("\r\n\r\n");
+		const [start, ...lines] = bytes.subarray(0, end).toString("latin1").split("\r\n");
+		const headers = Object.fromEntries(lines.map((line) => {
+			const colon = line.indexOf(":");
+			return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()];
+		}));
+		const message = { start, headers, ...takeBody(headers, bytes.subarray(end + 4)) };
+
+		bytes = message.rest;
+		delete message.rest;
+		found.push(message);
+	}
+	return found;
+}
+
+function takeBody(headers, bytes) {
+	const pieces = [];
+	const length = Number(headers["content-length"] ?? 0);
+
+	if (headers["transfer-encoding"] !== "chunked") {
+		return { body: bytes.subarray(0, length), rest: bytes.subarray(length), complete: bytes.length >= length };
+	}
+	while (bytes.includes("\r\n")) {
+		const at = bytes.indexOf("\r\n") + 2;
+		const size = parseInt(bytes.subarray(0, at).toString("latin1"), 16);
+
+		if (size === 0) {
+			return { body: Buffer.concat(pieces), rest: bytes.subarray(at + 2), complete: true };
+		}
+		pieces.push(bytes.subarray(at, at + size));
+		bytes = bytes.subarray(at + size + 2);
+	}
+	return { body: Buffer.concat(pieces), rest: Buffer.alloc(0), complete: false };
 }
