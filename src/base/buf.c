@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MIN_SIZE = 256 };
+enum { MIN_SIZE = 256, LARGE_SIZE = 64 * 1024 };
 
 void buf_init(struct buf *b, size_t cap)
 {
@@ -39,12 +39,15 @@ void buf_move(struct buf *from, struct buf *to)
 	*from = (struct buf){.cap = to->cap};
 }
 
+/* Doubles while small; a large one grows by a quarter, so that little of it stays empty. */
 static size_t grown_size(const struct buf *b, size_t need)
 {
-	size_t size = b->size ? b->size : MIN_SIZE;
+	size_t size = b->size < LARGE_SIZE ? b->size * 2 : b->size + b->size / 4;
 
-	while (size < need)
-		size = size > SIZE_MAX / 2 ? need : size * 2;
+	if (size < MIN_SIZE)
+		size = MIN_SIZE;
+	if (size < need)
+		size = need;
 	return size > b->cap ? b->cap : size;
 }
 

@@ -22,8 +22,8 @@
 #define LIMIT_CONNECTIONS_COUNT 20000  /* accepted at once */
 #define LIMIT_READ_CHUNK_BYTES KIB(64) /* one read from a socket */
 #define LIMIT_PIPELINE_BYTES KIB(64)   /* bytes of following requests kept while one is served */
-#define LIMIT_WRITE_HIGH_BYTES KIB(256) /* write queue: pause the source above */
-#define LIMIT_WRITE_LOW_BYTES KIB(64)	/* and resume below */
+#define LIMIT_WRITE_HIGH_BYTES KIB(128) /* write queue: pause the source above */
+#define LIMIT_WRITE_LOW_BYTES KIB(32)	/* and resume below */
 #define LIMIT_WRITE_QUEUE_BYTES MIB(80) /* a conn that is written to beyond this is closed */
 
 /* HTTP client. */

@@ -8,7 +8,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -108,7 +107,7 @@ static bool set_int(struct conf *c, const struct conf_key *key, const json_t *va
 
 	if (!json_is_number(value) || number < key->min || number > key->max)
 		return false;
-	if (number != floor(number))
+	if (number != (double)(int64_t)number)
 		return false;
 	*(int64_t *)field(c, key) = (int64_t)number;
 	return true;
@@ -392,7 +391,7 @@ void conf_unref(struct conf *c)
 /* Whole numbers without a fraction, so that "15" does not come back as "15.0". */
 static json_t *number_json(double value)
 {
-	return value == floor(value) ? json_integer((json_int_t)value) : json_real(value);
+	return value == (double)(int64_t)value ? json_integer((json_int_t)value) : json_real(value);
 }
 
 static json_t *secret_json(const struct secret *s)

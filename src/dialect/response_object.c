@@ -55,22 +55,57 @@ static const struct member members[] = {
 	ROW("user", FROM_REQUEST, NULL),
 };
 
-static void pick_members(struct jv object, struct jv out[ARRAY_LEN(members)])
-{
-	struct sv keys[ARRAY_LEN(members)];
+_Static_assert(ARRAY_LEN(members) == RESPONSE_MEMBERS, "one echo slot a member");
 
-	for (size_t i = 0; i < ARRAY_LEN(members); i++)
+void response_echo_pick(struct response_echo *e, struct jv request)
+{
+	struct sv keys[RESPONSE_MEMBERS];
+
+	for (size_t i = 0; i < RESPONSE_MEMBERS; i++)
 		keys[i] = members[i].key;
-	jv_pick(object, keys, ARRAY_LEN(members), out);
+	jv_pick(request, keys, RESPONSE_MEMBERS, e->member);
 }
 
 static int find_member(struct sv raw_key)
 {
-	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-		if (jv_key_eq(raw_key, members[i].key))
+	for (size_t i = 0; i < RESPONSE_MEMBERS; i++) {
+		struct sv key = members[i].key;
+
+		if (key.n == raw_key.n && key.p[0] == raw_key.p[0] && sv_eq(key, raw_key))
 			return (int)i;
 	}
 	return -1;
+}
+
+/* Sorts upstream's members into theirs[]; returns how many others there are. */
+static size_t sort_members(struct jv upstream, struct jv theirs[RESPONSE_MEMBERS])
+{
+	struct jv_iter it = jv_iter(upstream);
+	size_t others = 0;
+
+	memset(theirs, 0, RESPONSE_MEMBERS * sizeof(*theirs));
+	while (jv_next(&it)) {
+		int at = find_member(it.key);
+
+		if (at >= 0)
+			theirs[at] = it.value;
+		else
+			others++;
+	}
+	return others;
+}
+
+static void write_others(struct jv upstream, size_t others, struct jw *w)
+{
+	struct jv_iter it = jv_iter(upstream);
+
+	while (others && jv_next(&it)) {
+		if (find_member(it.key) >= 0)
+			continue;
+		jw_key_lit(w, it.key);
+		jw_jv(w, it.value);
+		others--;
+	}
 }
 
 static void write_error(const struct response_object *o, struct jv upstream, struct jw *w)
@@ -214,25 +249,18 @@ static void write_plain(const struct member *m, struct jv ours, struct jv theirs
 
 void response_object_write(const struct response_object *o, struct jw *w)
 {
-	struct jv ours[ARRAY_LEN(members)], theirs[ARRAY_LEN(members)];
-	struct jv_iter it = jv_iter(o->upstream);
+	struct jv theirs[RESPONSE_MEMBERS];
+	size_t others = sort_members(o->upstream, theirs);
 
-	pick_members(o->request, ours);
-	pick_members(o->upstream, theirs);
 	jw_obj(w);
-	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
+	for (size_t i = 0; i < RESPONSE_MEMBERS; i++) {
 		if (members[i].source == SPECIAL) {
 			jw_key_lit(w, members[i].key);
 			write_special(o, (enum special)i, theirs, w);
 			continue;
 		}
-		write_plain(&members[i], ours[i], theirs[i], w);
+		write_plain(&members[i], o->echo->member[i], theirs[i], w);
 	}
-	while (jv_next(&it)) {
-		if (find_member(it.key) >= 0)
-			continue;
-		jw_key_lit(w, it.key);
-		jw_jv(w, it.value);
-	}
+	write_others(o->upstream, others, w);
 	jw_end(w);
 }

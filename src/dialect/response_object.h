@@ -8,8 +8,16 @@
 #include "base/jw.h"
 #include "dialect/dialect.h"
 
+enum { RESPONSE_MEMBERS = 32 };
+
+/* The members of a request that its answer echoes; picked once, since a request may be large. */
+struct response_echo {
+	struct jv member[RESPONSE_MEMBERS];
+};
+void response_echo_pick(struct response_echo *e, struct jv request);
+
 struct response_object {
-	struct jv request;  /* the client's body: echoed members */
+	const struct response_echo *echo;
 	struct jv upstream; /* upstream's response object; may be missing */
 	struct sv id;	    /* used when upstream gave none */
 	struct sv model;

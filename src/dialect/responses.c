@@ -14,6 +14,8 @@ struct state {
 	bool renumber;	   /* upstream's sequence numbers cannot be used */
 	int64_t sequence;  /* of the next event */
 	struct item_list items;
+	struct response_echo echo; /* valid when has_echo */
+	bool has_echo;
 };
 
 /* --- request -------------------------------------------------------------------------------------
@@ -133,8 +135,12 @@ static struct response_object describe(struct turn *t, struct jv upstream)
 {
 	struct state *s = t->state;
 
+	if (!s->has_echo) {
+		response_echo_pick(&s->echo, t->request);
+		s->has_echo = true;
+	}
 	return (struct response_object){
-		.request = t->request,
+		.echo = &s->echo,
 		.upstream = upstream,
 		.id = sv_cstr(s->id),
 		.model = t->model,

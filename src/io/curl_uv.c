@@ -26,7 +26,8 @@ struct curl_uv {
 	size_t by_fd_size;
 	struct timer timer;
 	struct deferred kick;
-	bool due; /* libcurl asked for a timeout of 0 */
+	bool due;  /* libcurl asked for a timeout of 0 */
+	bool busy; /* libcurl is on the stack */
 };
 
 static void on_poll(uv_poll_t *uv, int status, int events);
@@ -120,8 +121,11 @@ static void collect(struct curl_uv *g)
 static void act(struct curl_uv *g, curl_socket_t fd, int bits)
 {
 	int running;
-	CURLMcode code = curl_multi_socket_action(g->multi, fd, bits, &running);
+	CURLMcode code;
 
+	g->busy = true;
+	code = curl_multi_socket_action(g->multi, fd, bits, &running);
+	g->busy = false;
 	assert(code == CURLM_OK);
 	(void)code;
 	collect(g);
@@ -294,6 +298,21 @@ void curl_uv_limit(struct curl_uv *g, long per_host, long cached)
 CURLMcode curl_uv_add(struct curl_uv *g, CURL *easy)
 {
 	return curl_multi_add_handle(g->multi, easy);
+}
+
+CURLcode curl_uv_unpause(struct curl_uv *g, CURL *easy)
+{
+	CURLcode code;
+
+	g->busy = true;
+	code = curl_easy_pause(easy, CURLPAUSE_CONT);
+	g->busy = false;
+	return code;
+}
+
+bool curl_uv_is_busy(const struct curl_uv *g)
+{
+	return g->busy;
 }
 
 void curl_uv_remove(struct curl_uv *g, CURL *easy)

@@ -24,7 +24,10 @@ void curl_uv_free(struct curl_uv *g);
 /* Options of an easy handle that make its sockets ours. To be set again after a reset. */
 void curl_uv_prepare(struct curl_uv *g, CURL *easy);
 void curl_uv_limit(struct curl_uv *g, long per_host, long cached);
-/* Neither may be called inside a libcurl callback. */
+/* Is libcurl on the stack: are we inside one of its callbacks? */
+bool curl_uv_is_busy(const struct curl_uv *g);
+/* None of these may be called while it is. */
+CURLcode curl_uv_unpause(struct curl_uv *g, CURL *easy);
 CURLMcode curl_uv_add(struct curl_uv *g, CURL *easy) MUST_CHECK;
 void curl_uv_remove(struct curl_uv *g, CURL *easy);
 /* Runs what libcurl asked to have done at once (new handles, unpaused ones). */

@@ -333,7 +333,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
 	}
 	if (what == 1 && !f->released)
 		f->ops->on_head(f, f->arg);
-	return n;
+	return f->state == FETCH_RUN ? n : 0;
 }
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
@@ -350,7 +350,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 	f->active_ms = loop_now_ms(f->pool->loop);
 	if (!f->released)
 		f->ops->on_data(f, f->arg, sv_make(bytes, n));
-	return n;
+	return f->state == FETCH_RUN ? n : 0;
 }
 
 /* A kept connection broke while the request went out, and libcurl gave up: it retries by itself
@@ -413,7 +413,7 @@ static void run_resume(struct fetch *f)
 		return;
 	f->held = false;
 	/* Hands the held bytes to on_body() at once. */
-	code = curl_easy_pause(f->easy, CURLPAUSE_CONT);
+	code = curl_uv_unpause(f->pool->curl, f->easy);
 	if (code != CURLE_OK && f->state == FETCH_RUN)
 		finish(f, code);
 }
@@ -559,6 +559,10 @@ void fetch_cancel(struct fetch *f)
 	f->state = FETCH_CANCELLED;
 	timer_stop(&f->idle);
 	timer_stop(&f->total);
+	/* The body is not ours any more, so libcurl must not send on. Inside its callbacks, which
+	 * then fail, nothing more can be done; else it forgets the transfer now. */
+	if (!curl_uv_is_busy(f->pool->curl))
+		detach(f);
 	todo_add(f);
 }
 

@@ -125,9 +125,27 @@ static void log_end_of(struct exchange *ex, int status, const struct api_err *er
 	exchange_log_finish(&summary);
 }
 
+/* Codex repeats a 413 five times and stops at a 400 (PROTOCOL 3). */
+static struct api_err fit_for_native(const struct api_err *err)
+{
+	struct api_err fit = *err;
+
+	if (err->status == 413) {
+		fit.status = 400;
+		snprintf(fit.code, sizeof(fit.code), "payload_too_large");
+	}
+	return fit;
+}
+
 /* Answers with an error, in whatever way is still possible, and ends. */
 static void fail(struct exchange *ex, const struct api_err *err)
 {
+	struct api_err fit;
+
+	if (ex->turn.native) {
+		fit = fit_for_native(err);
+		err = &fit;
+	}
 	answer_fail(&ex->answer, err);
 	log_end_of(ex, err->status, err);
 	done(ex);
@@ -391,8 +409,21 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 
 	snprintf(url, sizeof(url), "%.*s/codex/responses", SV_ARG(cred->base_url));
 	ex->retry.attempts++;
-	ex->upstream = upstream_start(
-		ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
+	ex->upstream =
+		upstream_start(ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
+}
+
+/* The slot's file holds a token that cannot be sent: the slot is out until it brings another. */
+static void refuse_token(struct exchange *ex)
+{
+	const struct slot *slot = ex->lease.slot;
+	struct failure f = {.class = FAILURE_AUTH};
+	struct slot_verdict verdict = {.kind = VERDICT_FAILURE, .failure = &f};
+
+	api_err_set(&f.err, 502, "server_error", "bad_slot_credential",
+		"The slot's access token is not usable.");
+	lease_release(&ex->lease, &verdict, clock_wall_ms());
+	retry_or_fail(ex, slot, &f);
 }
 
 static void start_attempt(struct exchange *ex)
@@ -410,6 +441,10 @@ static void start_attempt(struct exchange *ex)
 	}
 	if (!rc)
 		rc = build_headers(ex, &cred);
+	if (rc == -EINVAL) {
+		refuse_token(ex);
+		return;
+	}
 	if (!rc)
 		rc = answer_reset(&ex->answer, ex->lease.slot->id);
 	if (rc) {

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "codex/headers.h"
 #include "relay/exchange.h"
 #include "relay/relay.h"
 #include "relay/status_pages.h"
@@ -131,6 +132,23 @@ static void refuse_token(struct relay *r, struct http_stream *s)
 	refuse(r, s, &err, &challenge);
 }
 
+/* A native client that hears 413 sends the body five more times (PROTOCOL 3). */
+static bool is_too_large_for_native(const struct relay *r, const struct http_request *request)
+{
+	return request->content_length != UINT64_MAX &&
+	       request->content_length > (uint64_t)r->conf->max_body_bytes &&
+	       codex_client_is_native(request);
+}
+
+static void refuse_size(struct relay *r, struct http_stream *s)
+{
+	struct api_err err;
+
+	api_err_set(&err, 400, "invalid_request_error", "payload_too_large",
+		"The request body is larger than %lld bytes.", (long long)r->conf->max_body_bytes);
+	refuse(r, s, &err, NULL);
+}
+
 /* --- the HTTP server's callbacks
  * -------------------------------------------------------------------- */
 
@@ -148,6 +166,8 @@ static void on_head(struct http_stream *s, void *arg)
 		refuse_method(r, s, route);
 	else if (route->role == ROLE_CLIENT && !conf_token_ok(r->conf, client_token(request)))
 		refuse_token(r, s);
+	else if (is_too_large_for_native(r, request))
+		refuse_size(r, s);
 	else
 		http_set_body_cap(s, (size_t)r->conf->max_body_bytes);
 	r->answer_id[0] = '\0';

@@ -1,6 +1,5 @@
 #include "slots/usage_text.h"
 
-#include <math.h>
 #include <stdio.h>
 
 enum { MINUTE_S = 60, HOUR_S = 60 * MINUTE_S, DAY_S = 24 * HOUR_S, SPAN_MAX_S = 366 * DAY_S };
@@ -96,7 +95,7 @@ int usage_text_percent(double left)
 		return 0;
 	if (left < 1)
 		return 1;
-	return left >= 100 ? 100 : (int)lround(left);
+	return left >= 100 ? 100 : (int)(left + 0.5);
 }
 
 void usage_text_span(int64_t ms, char out[USAGE_SPAN_SIZE])

@@ -56,7 +56,7 @@ static void test_every_class_has_its_row(void **state)
 static void test_nothing_is_retried_after_the_commit(void **state)
 {
 	(void)state;
-	for (int class = 0; class < FAILURE_CLASSES; class++) {
+	for (int class = 0; class < FAILURE_CLASSES; class ++) {
 		struct retry_state s = fresh(true);
 
 		s.committed = true;

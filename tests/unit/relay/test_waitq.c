@@ -39,8 +39,7 @@ static void on_timeout(struct waiter *w)
 
 static struct guest guest(int id)
 {
-	return (struct guest){
-		.waiter = {.try_now = try_now, .on_timeout = on_timeout}, .id = id};
+	return (struct guest){.waiter = {.try_now = try_now, .on_timeout = on_timeout}, .id = id};
 }
 
 static int set_up(void **state)
