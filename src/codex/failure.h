@@ -38,7 +38,8 @@ struct failure {
 	 * "try again in 6m0s" text.
 	 */
 	int64_t until_ms;
-	/* What happened, for logs only: upstream's or the transport's own words. */
+	/* What happened, for the operator (logs, lastError): upstream's or the transport's own
+	 * words. */
 	char detail[256];
 };
 

@@ -19,7 +19,7 @@ struct fetch_options {
 	long idle_connections;	       /* kept open; 0: 256 */
 	bool http2;		       /* allow HTTP/2 over TLS; default HTTP/1.1 */
 	const char *ca_file;	       /* NULL: system's */
-	const char *proxy;	       /* NULL: environment */
+	const char *proxy;	       /* NULL: environment; "": none */
 };
 struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options *options);
 /* Cancels what runs; not inside a callback of a fetch. The loop closes the sockets' handles in its

@@ -49,6 +49,8 @@ struct stage {
 	z_stream zlib;
 	BrotliDecoderState *brotli;
 	ZSTD_DStream *zstd;
+	unsigned magic_bytes; /* zstd: how many of the frame's first four were checked */
+	bool skippable;	      /* zstd: by the first of them */
 };
 
 struct inflater {
@@ -209,6 +211,27 @@ static int zstd_error(size_t code)
 	}
 }
 
+/*
+ * Is this the start of a frame as RFC 8878 has it? The library also reads what zstd wrote before
+ * its format was settled, by old code that nobody needs to reach from outside.
+ */
+static bool has_zstd_magic(struct stage *s, struct sv in)
+{
+	static const char magics[2][4] = {
+		{'\x28', '\xb5', '\x2f', '\xfd'}, {'\x50', '\x2a', '\x4d', '\x18'}};
+
+	for (; in.n && s->magic_bytes < 4; in = sv_from(in, 1)) {
+		unsigned i = s->magic_bytes++;
+
+		/* Sixteen magics, 0x50 to 0x5f, begin a frame that is skipped. */
+		if (i == 0)
+			s->skippable = (in.p[0] & 0xf0) == 0x50;
+		if ((i == 0 && s->skippable ? in.p[0] & 0xf0 : in.p[0]) != magics[s->skippable][i])
+			return false;
+	}
+	return true;
+}
+
 static int zstd_step(struct stage *s, struct work *w)
 {
 	ZSTD_inBuffer in = {.src = w->in.p, .size = w->in.n};
@@ -218,6 +241,8 @@ static int zstd_step(struct stage *s, struct work *w)
 	/* A call without input behind a frame would begin the next one. */
 	if (s->complete && w->in.n == 0)
 		return 0;
+	if (!has_zstd_magic(s, w->in))
+		return -EBADMSG;
 	hint = ZSTD_decompressStream(s->zstd, &out, &in);
 	if (ZSTD_isError(hint))
 		return zstd_error(hint);
@@ -225,6 +250,8 @@ static int zstd_step(struct stage *s, struct work *w)
 	w->out += out.pos;
 	w->room -= out.pos;
 	s->complete = hint == 0;
+	if (s->complete)
+		s->magic_bytes = 0;
 	return 0;
 }
 

@@ -78,6 +78,8 @@ void exchange_log_attempt(
 	log_i64("status", f->err.status);
 	log_str("code", sv_cstr(f->err.code));
 	log_str("message", sv_cstr(f->err.message));
+	if (f->detail[0])
+		log_str("detail", sv_cstr(f->detail));
 	log_str("next", sv_cstr(retry_action_name(action)));
 	log_end();
 }

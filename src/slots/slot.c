@@ -216,7 +216,9 @@ static void on_failure(struct slot *s, const struct slot_verdict *v,
 	/* Requests that ran side by side fail together: that is one failure, not many in a row. */
 	if (!v->outdated)
 		s->failures++;
-	slot_set_error(s, failure_class_name(f->class), sv_cstr(f->err.message));
+	/* The operator may know what clients are not told: upstream's own words. */
+	slot_set_error(s, failure_class_name(f->class),
+		sv_cstr(f->detail[0] ? f->detail : f->err.message));
 	punish(s, f, conf, now_ms);
 }
 
