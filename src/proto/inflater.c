@@ -23,7 +23,8 @@ enum {
 
 struct stage;
 
-/* Bytes to take and room for what they give; both shrink as they are used. */
+/* Bytes to take, and room for what they give; a step shortens in and lessens room by what it used.
+ */
 struct work {
 	struct sv in;
 	char *out;
@@ -65,7 +66,6 @@ _Static_assert(LIMIT_BODY_CODINGS == 2, "feed_chain() knows two stages");
 
 static int gzip_open(struct stage *s)
 {
-	s->detected = true;
 	return inflateInit2(&s->zlib, GZIP_WINDOW_BITS) == Z_OK ? 0 : -ENOMEM;
 }
 
@@ -87,7 +87,6 @@ static int run_zlib(struct stage *s, struct work *w)
 	z->avail_out = room;
 	code = inflate(z, Z_NO_FLUSH);
 	w->in = sv_from(w->in, in - z->avail_in);
-	w->out += room - z->avail_out;
 	w->room -= room - z->avail_out;
 	s->complete = code == Z_STREAM_END;
 	if (code == Z_MEM_ERROR)
@@ -175,7 +174,6 @@ static int brotli_step(struct stage *s, struct work *w)
 		return w->in.n ? -EBADMSG : 0;
 	result = BrotliDecoderDecompressStream(s->brotli, &in_left, &in, &w->room, &out, NULL);
 	w->in = sv_from(w->in, w->in.n - in_left);
-	w->out = (char *)out;
 	s->complete = result == BROTLI_DECODER_RESULT_SUCCESS;
 	if (result == BROTLI_DECODER_RESULT_ERROR)
 		return brotli_error(BrotliDecoderGetErrorCode(s->brotli));
@@ -247,7 +245,6 @@ static int zstd_step(struct stage *s, struct work *w)
 	if (ZSTD_isError(hint))
 		return zstd_error(hint);
 	w->in = sv_from(w->in, in.pos);
-	w->out += out.pos;
 	w->room -= out.pos;
 	s->complete = hint == 0;
 	if (s->complete)

@@ -488,6 +488,35 @@ static void a_bomb_without_output_ends_too(void **state)
 	buf_fini(&between);
 }
 
+/* The outer coding gives much more at once than is kept between the two. */
+static void much_between_two_codings_is_passed_on(void **state)
+{
+	struct buf between;
+	struct buf body;
+	struct buf out;
+
+	(void)state;
+	buf_init(&between, MIB(1));
+	buf_init(&body, MIB(1));
+	buf_init(&out, 16);
+	while (between.len < KIB(100))
+		gzip_encode(SV_NONE, &between);
+	gzip_encode(SV("the end"), &between);
+	for (size_t i = 0; i < ARRAY_LEN(encoders); i++) {
+		char *header = NULL;
+
+		encoders[i].encode(buf_sv(&between), &body);
+		assert_true(body.len < KIB(16));
+		assert_true(asprintf(&header, "gzip, %s", encoders[i].header) > 0);
+		expect_text(decode(header, buf_sv(&body), body.len, 0, &out), &out, SV("the end"));
+		free(header);
+		buf_reset(&body, SIZE_MAX);
+	}
+	buf_fini(&out);
+	buf_fini(&body);
+	buf_fini(&between);
+}
+
 static void a_zstd_window_is_limited(void **state)
 {
 	/* Frame of one empty raw block; the sixth byte is the window's exponent. */
@@ -584,6 +613,7 @@ int main(void)
 		cmocka_unit_test(output_goes_behind_what_is_there),
 		cmocka_unit_test(a_bomb_ends_at_the_cap),
 		cmocka_unit_test(a_bomb_without_output_ends_too),
+		cmocka_unit_test(much_between_two_codings_is_passed_on),
 		cmocka_unit_test(a_zstd_window_is_limited),
 		cmocka_unit_test(old_zstd_formats_are_refused),
 		cmocka_unit_test(a_preset_dictionary_is_refused),

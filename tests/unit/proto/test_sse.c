@@ -320,6 +320,28 @@ static void a_chunk_may_follow_its_last_event_at_once(void **state)
 	sse_decoder_fini(&d);
 }
 
+static void the_rest_of_a_chunk_may_be_fed_again(void **state)
+{
+	static const char stream[] = "data: a\n\nevent: e\r\ndata: b\r\n\r\ndata: c\n\ndata: d";
+	struct sv rest = {stream, sizeof(stream) - 1};
+	struct sse_decoder d;
+	struct sse_event e;
+
+	(void)state;
+	sse_decoder_init(&d, 1024);
+	for (int i = 0; i < 3; i++) {
+		sse_feed(&d, rest);
+		assert_int_equal(sse_next(&d, &e), 1);
+		rest = sse_take_rest(&d);
+		assert_int_equal(e.data.n, 1);
+		assert_int_equal(e.data.p[0], 'a' + i);
+		assert_int_equal(sse_next(&d, &e), 0);
+	}
+	assert_true(sv_eq(rest, SV("data: d")));
+	assert_int_equal(d.pending.len, 0);
+	sse_decoder_fini(&d);
+}
+
 /* The event is delivered by the CR already; it must not wait for a byte that may never come. */
 static void a_cr_at_the_end_of_a_chunk_ends_the_event(void **state)
 {
@@ -560,6 +582,7 @@ int main(void)
 		cmocka_unit_test(an_event_within_a_chunk_is_not_copied),
 		cmocka_unit_test(views_live_until_the_next_call),
 		cmocka_unit_test(a_chunk_may_follow_its_last_event_at_once),
+		cmocka_unit_test(the_rest_of_a_chunk_may_be_fed_again),
 		cmocka_unit_test(a_cr_at_the_end_of_a_chunk_ends_the_event),
 		cmocka_unit_test(feeding_nothing_changes_nothing),
 		cmocka_unit_test(reset_forgets_everything),
