@@ -67,7 +67,6 @@ struct sim {
 	struct sim_scripts *any_scripts; /* scripts of account "*" */
 	int64_t clock_offset_ms;
 	uint64_t random;
-	uint64_t started_ms;
 };
 
 /* The simulated wall clock. */

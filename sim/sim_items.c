@@ -6,6 +6,38 @@
 
 enum { ID_LENGTH = 64, PARAM_BYTES = 96 };
 
+/* The members of items that checks look at; all are picked in one pass over the item. */
+enum member {
+	M_TYPE,
+	M_ID,
+	M_ROLE,
+	M_CONTENT,
+	M_CALL_ID,
+	M_NAME,
+	M_ARGUMENTS,
+	M_INPUT,
+	M_OUTPUT,
+	M_SUMMARY,
+	M_BLOB,
+	M_TOOLS,
+	M_COUNT,
+};
+
+static const struct sv MEMBERS[M_COUNT] = {
+	[M_TYPE] = {"type", 4},
+	[M_ID] = {"id", 2},
+	[M_ROLE] = {"role", 4},
+	[M_CONTENT] = {"content", 7},
+	[M_CALL_ID] = {"call_id", 7},
+	[M_NAME] = {"name", 4},
+	[M_ARGUMENTS] = {"arguments", 9},
+	[M_INPUT] = {"input", 5},
+	[M_OUTPUT] = {"output", 6},
+	[M_SUMMARY] = {"summary", 7},
+	[M_BLOB] = {"encrypted_content", 17},
+	[M_TOOLS] = {"tools", 5},
+};
+
 /* A call seen in the input, until its output comes. */
 struct call {
 	struct call *before;
@@ -18,7 +50,8 @@ struct walk {
 	struct sim_txn *t;
 	struct sim_request *q;
 	struct sim_refusal *r;
-	struct call *calls; /* newest first */
+	struct call *calls;   /* newest first */
+	struct jv m[M_COUNT]; /* of the item that is being checked */
 	unsigned index;
 	bool in_outputs; /* the item before was a tool output */
 };
@@ -26,7 +59,7 @@ struct walk {
 struct item_rule {
 	struct sv type;
 	const char *id_prefix; /* NULL: any */
-	bool (*check)(struct walk *w, struct jv item);
+	bool (*check)(struct walk *w);
 };
 
 static const char *param_of(const struct walk *w, const char *member, char out[PARAM_BYTES])
@@ -61,12 +94,12 @@ static bool check_id(struct walk *w, const char *prefix, struct jv id)
 	return check_length(w, "id", text);
 }
 
-static bool need_string(struct walk *w, struct jv item, const char *member, struct sv *ret)
+static bool need_string(struct walk *w, enum member member, struct sv *ret)
 {
-	struct jv v = jv_get(item, sv_cstr(member));
+	struct jv v = w->m[member];
 	char param[PARAM_BYTES];
 
-	param_of(w, member, param);
+	param_of(w, MEMBERS[member].p, param);
 	if (jv_is_nil(v))
 		return sim_refuse_missing(w->r, param);
 	if (!jv_is(v, JV_STRING))
@@ -75,12 +108,11 @@ static bool need_string(struct walk *w, struct jv item, const char *member, stru
 	return true;
 }
 
-static bool check_image(struct walk *w, struct jv part, const char *param)
+static bool check_image(struct walk *w, struct jv url, struct jv file, const char *param)
 {
-	struct jv url = jv_get(part, SV("image_url"));
 	struct sv text = jv_str_raw(url);
 
-	if (jv_is(jv_get(part, SV("file_id")), JV_STRING))
+	if (jv_is(file, JV_STRING))
 		return true;
 	if (!jv_is(url, JV_STRING))
 		return sim_refuse(w->r, param, "missing_required_parameter",
@@ -99,9 +131,14 @@ static bool check_part(struct walk *w, struct jv part, unsigned number, bool ass
 {
 	static const char *const OURS[] = {"output_text", "refusal"};
 	static const char *const THEIRS[] = {"input_text", "input_image", "input_file"};
-	struct jv type = jv_get(part, SV("type"));
+	static const struct sv KEYS[] = {
+		{"type", 4}, {"text", 4}, {"image_url", 9}, {"file_id", 7}};
+	struct jv m[ARRAY_LEN(KEYS)];
 	char param[PARAM_BYTES];
+	struct jv type;
 
+	jv_pick(part, KEYS, ARRAY_LEN(KEYS), m);
+	type = m[0];
 	snprintf(param, sizeof(param), "input[%u].content[%u]", w->index, number);
 	if (!jv_is(part, JV_OBJECT))
 		return sim_refuse_type(w->r, param, "an object", part);
@@ -112,8 +149,8 @@ static bool check_part(struct walk *w, struct jv part, unsigned number, bool ass
 		return sim_refuse_value(w->r, param, jv_str_raw(type),
 			"'input_text', 'input_image', and 'input_file'");
 	if (jv_str_eq(type, SV("input_image")))
-		return check_image(w, part, param);
-	if (sv_ends(jv_str_raw(type), SV("_text")) && !jv_is(jv_get(part, SV("text")), JV_STRING))
+		return check_image(w, m[2], m[3], param);
+	if (sv_ends(jv_str_raw(type), SV("_text")) && !jv_is(m[1], JV_STRING))
 		return sim_refuse(w->r, param, "missing_required_parameter",
 			"Missing required parameter: '%s.text'.", param);
 	return true;
@@ -139,10 +176,10 @@ static bool check_content(struct walk *w, struct jv content, bool assistant)
 	return true;
 }
 
-static bool on_message(struct walk *w, struct jv item)
+static bool on_message(struct walk *w)
 {
-	struct jv role = jv_get(item, SV("role"));
-	struct jv content = jv_get(item, SV("content"));
+	struct jv role = w->m[M_ROLE];
+	struct jv content = w->m[M_CONTENT];
 	char param[PARAM_BYTES];
 
 	if (jv_str_eq(role, SV("system")))
@@ -187,54 +224,53 @@ static bool not_persisted(struct walk *w, struct jv id)
 		SV_ARG(jv_str_raw(id)));
 }
 
-static bool on_reasoning(struct walk *w, struct jv item)
+static bool on_reasoning(struct walk *w)
 {
-	struct jv blob = jv_get(item, SV("encrypted_content"));
+	struct jv blob = w->m[M_BLOB];
 	char param[PARAM_BYTES];
 
 	if (!jv_is(blob, JV_STRING))
-		return not_persisted(w, jv_get(item, SV("id")));
-	if (!jv_is(jv_get(item, SV("summary")), JV_ARRAY))
+		return not_persisted(w, w->m[M_ID]);
+	if (!jv_is(w->m[M_SUMMARY], JV_ARRAY))
 		return sim_refuse_missing(w->r, param_of(w, "summary", param));
 	return check_blob(w, blob);
 }
 
-static bool on_compaction(struct walk *w, struct jv item)
+static bool on_compaction(struct walk *w)
 {
 	struct sv text;
 
-	return need_string(w, item, "encrypted_content", &text) &&
-	       check_blob(w, jv_get(item, SV("encrypted_content")));
+	return need_string(w, M_BLOB, &text) && check_blob(w, w->m[M_BLOB]);
 }
 
-static bool on_item_reference(struct walk *w, struct jv item)
+static bool on_item_reference(struct walk *w)
 {
-	return not_persisted(w, jv_get(item, SV("id")));
+	return not_persisted(w, w->m[M_ID]);
 }
 
-static bool add_call(struct walk *w, struct jv item, const char *payload, bool custom)
+static bool add_call(struct walk *w, enum member payload, bool custom)
 {
 	struct call *call = arena_alloc(&w->t->arena, sizeof(*call));
 	struct sv name, text, id;
 
 	if (!call)
 		return sim_refuse_detail(w->r, 413, "Request body too large");
-	if (!need_string(w, item, "call_id", &id) || !check_length(w, "call_id", id) ||
-		!need_string(w, item, "name", &name) || !need_string(w, item, payload, &text))
+	if (!need_string(w, M_CALL_ID, &id) || !check_length(w, "call_id", id) ||
+		!need_string(w, M_NAME, &name) || !need_string(w, payload, &text))
 		return false;
 	*call = (struct call){w->calls, id, custom, false};
 	w->calls = call;
 	return true;
 }
 
-static bool on_function_call(struct walk *w, struct jv item)
+static bool on_function_call(struct walk *w)
 {
-	return add_call(w, item, "arguments", false);
+	return add_call(w, M_ARGUMENTS, false);
 }
 
-static bool on_custom_call(struct walk *w, struct jv item)
+static bool on_custom_call(struct walk *w)
 {
-	return add_call(w, item, "input", true);
+	return add_call(w, M_INPUT, true);
 }
 
 static bool check_output_value(struct walk *w, struct jv output)
@@ -257,13 +293,13 @@ static bool check_output_value(struct walk *w, struct jv output)
 	return true;
 }
 
-static bool answer_call(struct walk *w, struct jv item, bool custom)
+static bool answer_call(struct walk *w, bool custom)
 {
 	struct call *call = w->calls;
 	struct sv id;
 
-	if (!need_string(w, item, "call_id", &id) || !check_length(w, "call_id", id) ||
-		!check_output_value(w, jv_get(item, SV("output"))))
+	if (!need_string(w, M_CALL_ID, &id) || !check_length(w, "call_id", id) ||
+		!check_output_value(w, w->m[M_OUTPUT]))
 		return false;
 	while (call && !(call->custom == custom && sv_eq(call->id, id)))
 		call = call->before;
@@ -275,37 +311,35 @@ static bool answer_call(struct walk *w, struct jv item, bool custom)
 	return true;
 }
 
-static bool on_function_output(struct walk *w, struct jv item)
+static bool on_function_output(struct walk *w)
 {
-	return answer_call(w, item, false);
+	return answer_call(w, false);
 }
 
-static bool on_custom_output(struct walk *w, struct jv item)
+static bool on_custom_output(struct walk *w)
 {
-	return answer_call(w, item, true);
+	return answer_call(w, true);
 }
 
-static bool on_additional_tools(struct walk *w, struct jv item)
+static bool on_additional_tools(struct walk *w)
 {
 	struct sim_request *q = w->q;
-	struct jv tools = jv_get(item, SV("tools"));
+	struct jv tools = w->m[M_TOOLS];
 
 	if (jv_is(tools, JV_ARRAY) && q->tool_list_count < SIM_TOOL_LISTS)
 		q->tool_lists[q->tool_list_count++] = tools;
 	return true;
 }
 
-static bool on_compaction_trigger(struct walk *w, struct jv item)
+static bool on_compaction_trigger(struct walk *w)
 {
-	(void)item;
 	w->q->wants_compaction = true;
 	return true;
 }
 
-static bool on_anything(struct walk *w, struct jv item)
+static bool on_anything(struct walk *w)
 {
 	(void)w;
-	(void)item;
 	return true;
 }
 
@@ -352,7 +386,7 @@ static const struct item_rule *rule_of(struct jv type)
 }
 
 /* Keeps the tool outputs that stand at the end, for the model to quote. */
-static void note_output(struct walk *w, const struct item_rule *rule, struct jv item)
+static void note_output(struct walk *w, const struct item_rule *rule)
 {
 	struct sim_request *q = w->q;
 	bool output = rule->check == on_function_output || rule->check == on_custom_output;
@@ -362,19 +396,21 @@ static void note_output(struct walk *w, const struct item_rule *rule, struct jv 
 		q->output_count = 0;
 	}
 	if (output && q->output_count < SIM_OUTPUTS)
-		q->outputs[q->output_count++] = jv_get(item, SV("output"));
+		q->outputs[q->output_count++] = w->m[M_OUTPUT];
 	w->in_outputs = output;
 	q->ends_in_output = output;
 }
 
 static bool check_item(struct walk *w, struct jv item)
 {
-	struct jv type = jv_get(item, SV("type"));
 	const struct item_rule *rule;
 	char param[PARAM_BYTES];
+	struct jv type;
 
 	if (!jv_is(item, JV_OBJECT))
 		return sim_refuse_type(w->r, param_of(w, "", param), "an object", item);
+	jv_pick(item, MEMBERS, M_COUNT, w->m);
+	type = w->m[M_TYPE];
 	rule = jv_exists(type) ? rule_of(type) : &RULES[0];
 	if (!rule)
 		return sim_refuse(w->r, param_of(w, "", param), "invalid_value",
@@ -383,9 +419,9 @@ static bool check_item(struct walk *w, struct jv item)
 			"API.",
 			SV_ARG(jv_str_raw(type)));
 	w->q->wants_compaction = false;
-	if (!check_id(w, rule->id_prefix, jv_get(item, SV("id"))) || !rule->check(w, item))
+	if (!check_id(w, rule->id_prefix, w->m[M_ID]) || !rule->check(w))
 		return false;
-	note_output(w, rule, item);
+	note_output(w, rule);
 	return true;
 }
 

@@ -133,6 +133,7 @@ void sim_log_end(struct sim_log *log, struct sim_entry *e, enum sim_end end)
 	(void)log;
 	e->end = end;
 	e->end_after_us = clock_mono_us() - e->started_us;
+	e->end_time_ms = clock_wall_ms();
 	if (e->evicted)
 		free_entry(e);
 }
@@ -144,6 +145,23 @@ static bool passes(const struct sim_entry *e, const struct sim_filter *f)
 	if (f->account.n && (!e->account || !sv_eq(sv_cstr(e->account->id), f->account)))
 		return false;
 	return !f->path.n || sv_find(sv_cstr(e->path), f->path) >= 0;
+}
+
+/* Both null while it is active. */
+static void write_end(struct jw *w, const struct sim_entry *e)
+{
+	bool ended = e->end != SIM_END_NONE;
+
+	jw_key_lit(w, SV("end_after_ms"));
+	if (ended)
+		jw_f64(w, (double)e->end_after_us / 1000);
+	else
+		jw_null(w);
+	jw_key_lit(w, SV("end_time_ms"));
+	if (ended)
+		jw_i64(w, e->end_time_ms);
+	else
+		jw_null(w);
 }
 
 static void write_entry(struct jw *w, const struct sim_entry *e, bool bodies)
@@ -170,11 +188,7 @@ static void write_entry(struct jw *w, const struct sim_entry *e, bool bodies)
 	jw_kbool(w, "active", e->end == SIM_END_NONE);
 	jw_kbool(w, "client_gone", e->end == SIM_END_GONE);
 	jw_kstr(w, "end", sv_cstr(ENDS[e->end]));
-	jw_key_lit(w, SV("end_after_ms"));
-	if (e->end == SIM_END_NONE)
-		jw_null(w);
-	else
-		jw_f64(w, (double)e->end_after_us / 1000);
+	write_end(w, e);
 	jw_end(w);
 }
 
@@ -204,7 +218,7 @@ void sim_log_count(const struct sim_log *log, const struct sim_filter *f, struct
 		ret->active += e->end == SIM_END_NONE;
 		ret->gone += e->end == SIM_END_GONE;
 		ret->finished += e->end == SIM_END_FINISHED;
-		ret->ok += e->end != SIM_END_NONE && e->status < 400;
+		ret->succeeded += e->end != SIM_END_NONE && e->status < 400;
 		ret->failed += e->status >= 400;
 		ret->events += e->events;
 	}

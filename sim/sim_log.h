@@ -32,7 +32,8 @@ struct sim_entry {
 	uint64_t sent_bytes;
 	enum sim_end end;
 	int64_t end_after_us;
-	bool evicted; /* no longer listed; freed when it ends */
+	int64_t end_time_ms; /* real time, unlike time_ms */
+	bool evicted;	     /* no longer listed; freed when it ends */
 };
 
 struct sim_filter {
@@ -43,7 +44,7 @@ struct sim_filter {
 };
 
 struct sim_tally {
-	uint64_t requests, active, gone, finished, events, ok, failed;
+	uint64_t requests, active, gone, finished, events, succeeded, failed;
 };
 
 struct sim_log *sim_log_new(void);

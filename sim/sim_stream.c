@@ -4,7 +4,7 @@
 #include "sim/sim_script.h"
 #include "sim/sim_wait.h"
 
-enum { PIECE_BYTES = 64 << 10 };
+enum { PIECE_BYTES = 64 << 10, RESET_DELAY_MS = 5 };
 #define OUT_BYTES MIB(72)
 
 struct sim_stream {
@@ -105,7 +105,8 @@ static void end(struct sim_txn *t, struct sim_stream *s)
 	case SIM_END_GONE:
 		break; /* silence until the client gives up */
 	case SIM_END_RESET:
-		sim_txn_reset(t);
+		/* A reset drops what is queued: the events before it must be out. */
+		sim_txn_later(t, RESET_DELAY_MS, sim_txn_reset);
 		break;
 	case SIM_END_ABORTED:
 		sim_txn_abort(t);

@@ -34,7 +34,7 @@ static const struct {
 	{"gone", offsetof(struct sim_tally, gone)},
 	{"finished", offsetof(struct sim_tally, finished)},
 	{"events", offsetof(struct sim_tally, events)},
-	{"ok", offsetof(struct sim_tally, ok)},
+	{"succeeded", offsetof(struct sim_tally, succeeded)},
 	{"failed", offsetof(struct sim_tally, failed)},
 };
 

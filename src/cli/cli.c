@@ -211,6 +211,8 @@ static bool find_global(
 		*ret = (struct place){&ctx->profile, false};
 	else if (strcmp(name, "--json") == 0)
 		ctx->json = true;
+	else if (strcmp(name, "--table") == 0)
+		ctx->table = true;
 	else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
 		w->help = true;
 	else if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0)
@@ -352,9 +354,9 @@ static void set_defaults(struct cli_context *ctx)
 		ctx->root = DEFAULT_ROOT;
 	if (!ctx->profile)
 		ctx->profile = environment("CODEX_SLOT_RELAY_PROFILE");
-	if (!isatty(STDOUT_FILENO))
+	if (!isatty(STDOUT_FILENO) && !ctx->table)
 		ctx->json = true;
-	ctx->color = !ctx->json && !environment("NO_COLOR") &&
+	ctx->color = !ctx->json && isatty(STDOUT_FILENO) && !environment("NO_COLOR") &&
 		     !(terminal && strcmp(terminal, "dumb") == 0);
 }
 

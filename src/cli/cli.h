@@ -47,6 +47,7 @@ struct cli_context {
 	const char *root;    /* runtime directory */
 	const char *profile; /* NULL: nobody asked for one */
 	bool json;
+	bool table; /* asked for, where JSON would be the default */
 	bool color;
 	const char *values[CLI_OPTIONS_MAX]; /* by the index of the option; "" for a flag */
 	const char *operand;

@@ -10,6 +10,7 @@ static const struct cli_option global_options[] = {
 	{"--profile", "NAME", false,
 		"OpenClaw profile (CODEX_SLOT_RELAY_PROFILE; codex-slot-relay)"},
 	{"--json", NULL, false, "results as JSON, which is the default when stdout is no terminal"},
+	{"--table", NULL, false, "results as a table, also when stdout is no terminal"},
 	{"--help", NULL, false, "this text, or that of a command"},
 	{"--version", NULL, false, "the program's version"},
 };

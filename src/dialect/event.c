@@ -89,11 +89,14 @@ bool event_is_preamble(enum event_type type)
 	       type == EVENT_RATE_LIMITS || type == EVENT_PRIVATE;
 }
 
+/* More tokens than any answer has: sums of counts stay whole numbers that JSON clients can read. */
+#define MOST_TOKENS (INT64_C(1) << 50)
+
 static int64_t count_of(struct jv number)
 {
 	int64_t value;
 
-	if (jv_i64(number, &value) || value < 0)
+	if (jv_i64(number, &value) || value < 0 || value > MOST_TOKENS)
 		return 0;
 	return value;
 }

@@ -148,21 +148,26 @@ static void write_detail(struct jw *w, struct jv details, struct sv key)
 	jw_end(w);
 }
 
+/* Bounded, so that two can be added. */
+static int64_t count_of(struct jv number)
+{
+	int64_t value;
+
+	return jv_i64(number, &value) || value < 0 || value > INT64_MAX / 2 ? 0 : value;
+}
+
 /* SDKs require both detail objects (PROTOCOL 4). */
 static void write_usage(struct jv upstream, struct jw *w)
 {
-	int64_t input = 0, output = 0, total;
+	int64_t input = count_of(jv_get(upstream, SV("input_tokens")));
+	int64_t output = count_of(jv_get(upstream, SV("output_tokens")));
+	struct jv sum = jv_get(upstream, SV("total_tokens"));
+	int64_t total = jv_is(sum, JV_NUMBER) ? count_of(sum) : input + output;
 
 	if (!jv_is(upstream, JV_OBJECT)) {
 		jw_null(w);
 		return;
 	}
-	if (jv_i64(jv_get(upstream, SV("input_tokens")), &input))
-		input = 0;
-	if (jv_i64(jv_get(upstream, SV("output_tokens")), &output))
-		output = 0;
-	if (jv_i64(jv_get(upstream, SV("total_tokens")), &total))
-		total = input + output;
 	jw_obj(w);
 	jw_ki64(w, "input_tokens", input);
 	jw_key_lit(w, SV("input_tokens_details"));

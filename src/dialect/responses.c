@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "dialect/item_list.h"
 #include "dialect/response_object.h"
+#include "dialect/shape.h"
 #include "proto/sse.h"
 
 #include <errno.h>
@@ -21,83 +22,36 @@ struct state {
 /* --- request -------------------------------------------------------------------------------------
  */
 
-enum kind { KIND_STRING = 1, KIND_BOOL = 2, KIND_ARRAY = 4, KIND_OBJECT = 8, KIND_NUMBER = 16 };
-
-struct rule {
-	struct sv key;
-	unsigned kinds; /* allowed besides null */
-	const char *expected;
-};
-
-#define RULE(text, kinds, expected)                       \
-	{                                                 \
-		{text, sizeof(text) - 1}, kinds, expected \
-	}
-
 enum { MODEL, INPUT, STREAM };
 
-static const struct rule rules[] = {
-	[MODEL] = RULE("model", KIND_STRING, "a string"),
-	[INPUT] = RULE("input", KIND_STRING | KIND_ARRAY, "a string or an array"),
-	[STREAM] = RULE("stream", KIND_BOOL, "a boolean"),
-	RULE("instructions", KIND_STRING, "a string"),
-	RULE("tools", KIND_ARRAY, "an array"),
-	RULE("tool_choice", KIND_STRING | KIND_OBJECT, "a string or an object"),
-	RULE("parallel_tool_calls", KIND_BOOL, "a boolean"),
-	RULE("reasoning", KIND_OBJECT, "an object"),
-	RULE("text", KIND_OBJECT, "an object"),
-	RULE("include", KIND_ARRAY, "an array"),
-	RULE("metadata", KIND_OBJECT, "an object"),
-	RULE("store", KIND_BOOL, "a boolean"),
-	RULE("temperature", KIND_NUMBER, "a number"),
-	RULE("top_p", KIND_NUMBER, "a number"),
-	RULE("max_output_tokens", KIND_NUMBER, "a number"),
-	RULE("prompt_cache_key", KIND_STRING, "a string"),
-	RULE("service_tier", KIND_STRING, "a string"),
-	RULE("previous_response_id", KIND_STRING, "a string"),
-	RULE("background", KIND_BOOL, "a boolean"),
+static const struct shape_rule rules[] = {
+	[MODEL] = SHAPE_RULE("model", SHAPE_STRING, "a string"),
+	[INPUT] = SHAPE_RULE("input", SHAPE_STRING | SHAPE_ARRAY, "a string or an array"),
+	[STREAM] = SHAPE_RULE("stream", SHAPE_BOOL, "a boolean"),
+	SHAPE_RULE("instructions", SHAPE_STRING, "a string"),
+	SHAPE_RULE("tools", SHAPE_ARRAY, "an array"),
+	SHAPE_RULE("tool_choice", SHAPE_STRING | SHAPE_OBJECT, "a string or an object"),
+	SHAPE_RULE("parallel_tool_calls", SHAPE_BOOL, "a boolean"),
+	SHAPE_RULE("reasoning", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("text", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("include", SHAPE_ARRAY, "an array"),
+	SHAPE_RULE("metadata", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("store", SHAPE_BOOL, "a boolean"),
+	SHAPE_RULE("temperature", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("top_p", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("max_output_tokens", SHAPE_NUMBER, "a number"),
+	SHAPE_RULE("prompt_cache_key", SHAPE_STRING, "a string"),
+	SHAPE_RULE("service_tier", SHAPE_STRING, "a string"),
+	SHAPE_RULE("previous_response_id", SHAPE_STRING, "a string"),
+	SHAPE_RULE("background", SHAPE_BOOL, "a boolean"),
 };
-
-static unsigned kind_of(struct jv v)
-{
-	switch (jv_type(v)) {
-	case JV_STRING:
-		return KIND_STRING;
-	case JV_TRUE:
-	case JV_FALSE:
-		return KIND_BOOL;
-	case JV_ARRAY:
-		return KIND_ARRAY;
-	case JV_OBJECT:
-		return KIND_OBJECT;
-	case JV_NUMBER:
-		return KIND_NUMBER;
-	default:
-		return 0;
-	}
-}
-
-static int check_types(const struct jv *member, struct api_err *err)
-{
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
-		if (jv_is_nil(member[i]) || (kind_of(member[i]) & rules[i].kinds))
-			continue;
-		return api_err_param(
-			err, rules[i].key.p, "'%s' must be %s.", rules[i].key.p, rules[i].expected);
-	}
-	return 0;
-}
 
 static int parse(struct turn *t, struct api_err *err)
 {
-	struct sv keys[ARRAY_LEN(rules)];
 	struct jv member[ARRAY_LEN(rules)];
 
-	for (size_t i = 0; i < ARRAY_LEN(rules); i++)
-		keys[i] = rules[i].key;
-	jv_pick(t->request, keys, ARRAY_LEN(rules), member);
 	t->upstream = t->request;
-	if (check_types(member, err))
+	if (shape_pick(t->request, rules, ARRAY_LEN(rules), member, err))
 		return -EINVAL;
 	if (jv_str(member[MODEL], t->arena, &t->model) || t->model.n == 0)
 		return api_err_param(err, "model", "'model' must be a non-empty string.");

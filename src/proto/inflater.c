@@ -23,7 +23,8 @@ enum {
 
 struct stage;
 
-/* Bytes to take and room for what they give; both shrink as they are used. */
+/* Bytes to take, and room for what they give; a step shortens in and lessens room by what it used.
+ */
 struct work {
 	struct sv in;
 	char *out;
@@ -49,6 +50,8 @@ struct stage {
 	z_stream zlib;
 	BrotliDecoderState *brotli;
 	ZSTD_DStream *zstd;
+	unsigned magic_bytes; /* zstd: how many of the frame's first four were checked */
+	bool skippable;	      /* zstd: by the first of them */
 };
 
 struct inflater {
@@ -63,7 +66,6 @@ _Static_assert(LIMIT_BODY_CODINGS == 2, "feed_chain() knows two stages");
 
 static int gzip_open(struct stage *s)
 {
-	s->detected = true;
 	return inflateInit2(&s->zlib, GZIP_WINDOW_BITS) == Z_OK ? 0 : -ENOMEM;
 }
 
@@ -85,7 +87,6 @@ static int run_zlib(struct stage *s, struct work *w)
 	z->avail_out = room;
 	code = inflate(z, Z_NO_FLUSH);
 	w->in = sv_from(w->in, in - z->avail_in);
-	w->out += room - z->avail_out;
 	w->room -= room - z->avail_out;
 	s->complete = code == Z_STREAM_END;
 	if (code == Z_MEM_ERROR)
@@ -173,7 +174,6 @@ static int brotli_step(struct stage *s, struct work *w)
 		return w->in.n ? -EBADMSG : 0;
 	result = BrotliDecoderDecompressStream(s->brotli, &in_left, &in, &w->room, &out, NULL);
 	w->in = sv_from(w->in, w->in.n - in_left);
-	w->out = (char *)out;
 	s->complete = result == BROTLI_DECODER_RESULT_SUCCESS;
 	if (result == BROTLI_DECODER_RESULT_ERROR)
 		return brotli_error(BrotliDecoderGetErrorCode(s->brotli));
@@ -209,6 +209,27 @@ static int zstd_error(size_t code)
 	}
 }
 
+/*
+ * Is this the start of a frame as RFC 8878 has it? The library also reads what zstd wrote before
+ * its format was settled, by old code that nobody needs to reach from outside.
+ */
+static bool has_zstd_magic(struct stage *s, struct sv in)
+{
+	static const char magics[2][4] = {
+		{'\x28', '\xb5', '\x2f', '\xfd'}, {'\x50', '\x2a', '\x4d', '\x18'}};
+
+	for (; in.n && s->magic_bytes < 4; in = sv_from(in, 1)) {
+		unsigned i = s->magic_bytes++;
+
+		/* Sixteen magics, 0x50 to 0x5f, begin a frame that is skipped. */
+		if (i == 0)
+			s->skippable = (in.p[0] & 0xf0) == 0x50;
+		if ((i == 0 && s->skippable ? in.p[0] & 0xf0 : in.p[0]) != magics[s->skippable][i])
+			return false;
+	}
+	return true;
+}
+
 static int zstd_step(struct stage *s, struct work *w)
 {
 	ZSTD_inBuffer in = {.src = w->in.p, .size = w->in.n};
@@ -218,13 +239,16 @@ static int zstd_step(struct stage *s, struct work *w)
 	/* A call without input behind a frame would begin the next one. */
 	if (s->complete && w->in.n == 0)
 		return 0;
+	if (!has_zstd_magic(s, w->in))
+		return -EBADMSG;
 	hint = ZSTD_decompressStream(s->zstd, &out, &in);
 	if (ZSTD_isError(hint))
 		return zstd_error(hint);
 	w->in = sv_from(w->in, in.pos);
-	w->out += out.pos;
 	w->room -= out.pos;
 	s->complete = hint == 0;
+	if (s->complete)
+		s->magic_bytes = 0;
 	return 0;
 }
 

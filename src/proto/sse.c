@@ -28,7 +28,7 @@ void sse_decoder_init(struct sse_decoder *d, size_t max_event_bytes)
 	*d = (struct sse_decoder){.max_bytes = max_event_bytes};
 	/* Neither can need more than the lines that max_bytes is checked against, so that these
 	 * caps are never the reason why an event is refused. */
-	buf_init(&d->pending, max_event_bytes);
+	buf_init(&d->pending, max_event_bytes < bom.n ? bom.n : max_event_bytes);
 	buf_init(&d->joined, max_event_bytes);
 	start_event(d);
 }
@@ -66,8 +66,6 @@ void sse_feed(struct sse_decoder *d, struct sv chunk)
 	assert(d->chunk.n == 0);
 	if (chunk.n == 0 || d->error)
 		return;
-	if (d->delivered)
-		start_event(d);
 	d->chunk = chunk;
 	if (d->after_cr && chunk.p[0] == '\n') {
 		/* The end of the line before; counted as in a CRLF that is not cut. */
@@ -227,12 +225,12 @@ static int read_line(struct sse_decoder *d, const char *end)
 static int keep_rest(struct sse_decoder *d)
 {
 	const char *from = d->pending.len ? d->chunk.p : d->begin;
-	const char *end = d->chunk.p + d->chunk.n;
 
+	if (!from)
+		return 0; /* kept already */
 	if (d->bytes + carried_bytes(d) + d->chunk.n > d->max_bytes)
 		return -EMSGSIZE;
-	if (d->begin)
-		buf_add(&d->pending, from, (size_t)(end - from));
+	buf_add(&d->pending, from, (size_t)(d->chunk.p + d->chunk.n - from));
 	d->chunk = SV_NONE;
 	d->begin = NULL;
 	return buf_error(&d->pending);

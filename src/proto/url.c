@@ -59,7 +59,6 @@ static int parse_authority(
 	if (bracketed) {
 		rest = sv_from(text, 1);
 		host = sv_split(&rest, ']');
-		rest = sv_from(text, host.n + 2);
 		if (host.n + 2 > text.n || !is_ipv6(host))
 			return -EINVAL;
 	} else {

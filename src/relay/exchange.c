@@ -460,9 +460,14 @@ static void start_attempt(struct exchange *ex)
 
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
+	const struct pick_result *picked = &report->pick;
+	const char *plan_type = "";
 	struct api_err err;
 
-	exhausted_describe(ex->turn.native, report->count, report->pick.recovers_ms, "",
+	if (picked->recovers_ms)
+		plan_type =
+			slot_table_at(ex->relay->slots, picked->recovers_index)->meters.plan_type;
+	exhausted_describe(ex->turn.native, report->count, picked->recovers_ms, plan_type,
 		clock_wall_ms(), &err);
 	fail(ex, &err);
 }

@@ -146,10 +146,13 @@ static void on_capacity(void *arg)
 	waitq_kick(r->waitq);
 }
 
-static int complain(const char *what, const char *detail)
+/* Exit statuses, the same as the commands' (cli.h). */
+enum { EXIT_RUNTIME_DIR = 3 };
+
+static int complain(int exit_status, const char *what, const char *detail)
 {
 	fprintf(stderr, "codex-slot-relay: %s: %s\n", what, detail);
-	return -1;
+	return exit_status;
 }
 
 static int load_state(struct relay *r)
@@ -158,13 +161,14 @@ static int load_state(struct relay *r)
 	int rc = conf_load(r->root, r->profile, &r->conf, &err);
 
 	if (rc == -ENOENT)
-		return complain(r->root, "not a runtime directory; run: codex-slot-relay init");
+		return complain(EXIT_RUNTIME_DIR, r->root,
+			"not a runtime directory; run: codex-slot-relay init");
 	if (rc)
-		return complain("configuration refused", err.message);
+		return complain(EXIT_RUNTIME_DIR, "configuration refused", err.message);
 	r->slots = slot_table_new();
 	slot_table_configure(r->slots, r->conf);
 	if (store_load(r->root, r->conf, r->slots, &err))
-		return complain("slots refused", err.message);
+		return complain(EXIT_RUNTIME_DIR, "slots refused", err.message);
 	return 0;
 }
 
@@ -210,7 +214,7 @@ static int start_server(struct relay *r)
 	int rc = http_server_new(r->loop, &options, &router_http_handler, r, &r->server);
 
 	if (rc)
-		return complain(r->conf->listen, strerror(-rc));
+		return complain(EXIT_FAILURE, r->conf->listen, strerror(-rc));
 	return 0;
 }
 
@@ -260,8 +264,10 @@ static void raise_descriptor_limit(void)
 
 static int start(struct relay *r)
 {
-	if (load_state(r))
-		return -1;
+	int status = load_state(r);
+
+	if (status)
+		return status;
 	log_init(STDERR_FILENO, level_of(r->conf->log_level));
 	raise_descriptor_limit();
 	r->started_ms = clock_wall_ms();
@@ -272,9 +278,10 @@ static int start(struct relay *r)
 	slot_table_on_capacity(r->slots, on_capacity, r);
 	r->saver = saver_new(r->loop, r->root, r->slots);
 	r->pool = make_pool(r);
-	if (start_server(r)) {
+	status = start_server(r);
+	if (status) {
 		close_all(r);
-		return -1;
+		return status;
 	}
 	start_watch(r);
 	loop_on_signal(r->loop, SIGTERM, on_terminate, r);
@@ -305,5 +312,5 @@ int relay_run(const char *runtime_root, const char *profile)
 	if (r.loop)
 		loop_run(r.loop);
 	tear_down(&r);
-	return rc ? EXIT_FAILURE : EXIT_SUCCESS;
+	return rc;
 }

@@ -42,8 +42,10 @@ static void on_written(void *arg)
 {
 	struct saver *s = arg;
 
-	if (s->result)
+	if (s->result) {
 		log_error("state.save", SV("slot state could not be written"), s->result);
+		store_save_undo(s->running, s->slots);
+	}
 	store_save_free(s->running);
 	s->running = NULL;
 	if (s->first_dirt_ms && !s->stopped)

@@ -157,15 +157,15 @@ static int64_t recovery_of(const struct pick_candidate *c, enum pick_reason reas
 	return at > now_ms ? at : 0;
 }
 
-static void note_obstacle(struct pick_result *result, const struct pick_candidate *c,
-	enum pick_reason reason, int64_t now_ms)
+static void note_obstacle(
+	struct pick_result *result, size_t index, int64_t recovers_ms, enum pick_reason reason)
 {
-	int64_t at = recovery_of(c, reason, now_ms);
-
 	if (reason == PICK_BUSY)
 		result->any_busy = true;
-	if (at && (!result->recovers_ms || at < result->recovers_ms))
-		result->recovers_ms = at;
+	if (recovers_ms && (!result->recovers_ms || recovers_ms < result->recovers_ms)) {
+		result->recovers_ms = recovers_ms;
+		result->recovers_index = index;
+	}
 }
 
 static void explain_losers(const struct pick_options *o, const struct pick_candidate *candidates,
@@ -199,7 +199,7 @@ struct pick_result pick(const struct pick_options *o, const struct pick_candidat
 		if (reasons)
 			reasons[i] = reason;
 		if (reason != PICK_CHOSEN) {
-			note_obstacle(&result, c, reason, o->now_ms);
+			note_obstacle(&result, i, recovery_of(c, reason, o->now_ms), reason);
 			continue;
 		}
 		if ((int)i == o->pinned)

@@ -56,7 +56,8 @@ struct pick_result {
 	bool any_busy;	     /* chosen < 0, but a slot would serve if it had a free lease: wait */
 	int64_t recovers_ms; /* chosen < 0: soonest time at which a slot may serve again, 0 unknown
 			      */
-	bool pinned_hit;     /* chosen because of the pin */
+	size_t recovers_index; /* of the slot that recovers_ms is about; only when that is known */
+	bool pinned_hit;       /* chosen because of the pin */
 };
 
 /* reasons[i] tells about candidate i; may be NULL. */

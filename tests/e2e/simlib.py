@@ -153,7 +153,8 @@ class Sim:
         return self.start()
 
     def __exit__(self, *exc):
-        self.stop()
+        status = self.stop()
+        assert status == 0, f"codex-sim ended with status {status}"
 
     def start(self):
         self.process = subprocess.Popen(

@@ -22,6 +22,16 @@
 /* Every test runs in an empty directory of its own, which is the working directory. */
 static char g_dir[] = "/tmp/test_durable.XXXXXX";
 static int g_home;
+static int g_free_fd;
+
+/* The lowest descriptor that is free: the same before and after when nothing was left open. */
+static int find_free_fd(void)
+{
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	close(fd);
+	return fd;
+}
 
 static int enter_dir(void **state)
 {
@@ -29,6 +39,7 @@ static int enter_dir(void **state)
 	memcpy(g_dir + sizeof(g_dir) - 7, "XXXXXX", 6);
 	umask(022);
 	g_home = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	g_free_fd = find_free_fd();
 	return g_home >= 0 && mkdtemp(g_dir) && chdir(g_dir) == 0 ? 0 : -1;
 }
 
@@ -38,7 +49,7 @@ static int leave_dir(void **state)
 	int err;
 
 	(void)state;
-	err = fchdir(g_home);
+	err = find_free_fd() != g_free_fd || fchdir(g_home) != 0;
 	close(g_home);
 	if (asprintf(&command, "rm -rf '%s'", g_dir) < 0)
 		return -1;
@@ -117,6 +128,21 @@ static void absolute_paths_and_folders_work(void **state)
 	assert_int_equal(durable_write(path, SV("x"), 0600), 0);
 	assert_content("b/c", SV("x"));
 	assert_int_equal(durable_write("b/c", SV("y"), 0600), 0);
+	assert_content(path, SV("y"));
+}
+
+/* The temporary file is made beside the target, not where the process happens to be. */
+static void the_working_directory_does_not_matter(void **state)
+{
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/a", g_dir);
+	assert_int_equal(mkdir("gone", 0700), 0);
+	assert_int_equal(chdir("gone"), 0);
+	assert_int_equal(rmdir("../gone"), 0);
+	assert_int_equal(durable_write(path, SV("x"), 0600), 0);
+	assert_int_equal(durable_write(path, SV("y"), 0600), 0);
 	assert_content(path, SV("y"));
 }
 
@@ -285,11 +311,15 @@ static void mkdirs_makes_what_is_missing(void **state)
 
 static void mkdirs_says_what_is_in_the_way(void **state)
 {
+	char name[300] = {0};
+
 	(void)state;
 	assert_int_equal(durable_write("file", SV("x"), 0600), 0);
 	assert_int_equal(durable_mkdirs("file", 0700), -ENOTDIR);
 	assert_int_equal(durable_mkdirs("file/a", 0700), -ENOTDIR);
 	assert_int_equal(durable_mkdirs("", 0700), -ENOENT);
+	memset(name, 'x', sizeof(name) - 1);
+	assert_int_equal(durable_mkdirs(name, 0700), -ENAMETOOLONG);
 	assert_content("file", SV("x"));
 }
 
@@ -386,6 +416,7 @@ int main(void)
 		TEST_IN_DIR(what_was_written_is_read),
 		TEST_IN_DIR(the_mode_is_exact),
 		TEST_IN_DIR(absolute_paths_and_folders_work),
+		TEST_IN_DIR(the_working_directory_does_not_matter),
 		TEST_IN_DIR(reading_appends),
 		TEST_IN_DIR(a_file_over_the_cap_is_refused),
 		TEST_IN_DIR(a_pipe_over_the_cap_is_refused),

@@ -52,6 +52,7 @@ static void uuid7_always_rises(void **state)
 
 		ident_uuid7(next);
 		assert_true(strcmp(last, next) < 0);
+		assert_string_not_equal(last + 19, next + 19);
 		memcpy(last, next, sizeof(last));
 	}
 	assert_uuid(last, '7');
@@ -93,6 +94,18 @@ static void derived_uuid_is_stable(void **state)
 	assert_string_equal(text, "c3494ca1-a2cf-8eeb-8a11-ded316fb55b8");
 }
 
+static void lengths_over_a_byte_count(void **state)
+{
+	static const char zeros[600];
+	struct sv parts[2] = {{zeros, 300}, {zeros, 300}};
+	char text[IDENT_UUID_SIZE];
+
+	(void)state;
+	/* The same with 300 zeros twice. */
+	ident_derived_uuid(parts, 2, text);
+	assert_string_equal(text, "60fbee51-974f-829e-a9b5-b982d4a24572");
+}
+
 static void derived_uuid_knows_borders_and_order(void **state)
 {
 	static const struct sv rows[][3] = {
@@ -125,6 +138,7 @@ int main(void)
 		cmocka_unit_test(hex_is_random),
 		cmocka_unit_test(fingerprint_is_the_start_of_sha256),
 		cmocka_unit_test(derived_uuid_is_stable),
+		cmocka_unit_test(lengths_over_a_byte_count),
 		cmocka_unit_test(derived_uuid_knows_borders_and_order),
 	};
 

@@ -380,6 +380,50 @@ static void the_cap_is_exact(void **state)
 	}
 }
 
+/* Damage and cuts at either level, and the cap, through two codings. */
+static void stacked_codings_fail_as_single_ones(void **state)
+{
+	struct buf text;
+	struct buf between;
+	struct buf body;
+
+	(void)state;
+	make_text(3, &text);
+	for (size_t step = 0; step < 2; step++) {
+		struct buf out;
+
+		buf_init(&between, MIB(1));
+		buf_init(&body, MIB(1));
+		buf_init(&out, text.len - 1);
+		gzip_encode(buf_sv(&text), &between);
+		zstd_encode(buf_sv(&between), &body);
+		assert_int_equal(
+			decode("gzip, zstd", buf_sv(&body), step ? 1 : body.len, step, &out),
+			-ENOBUFS);
+		buf_fini(&out);
+		buf_init(&out, text.len);
+		assert_int_equal(
+			decode("gzip, zstd", sv_make(body.data, body.len - 1), 1, step, &out),
+			-EBADMSG);
+		buf_reset(&out, SIZE_MAX);
+		body.data[body.len - 1] ^= 1;
+		assert_int_equal(decode("gzip, zstd", buf_sv(&body), 1, step, &out), -EBADMSG);
+		buf_reset(&out, SIZE_MAX);
+		buf_reset(&body, SIZE_MAX);
+		between.data[between.len - 1] ^= 1;
+		zstd_encode(buf_sv(&between), &body);
+		assert_int_equal(decode("gzip, zstd", buf_sv(&body), 1, step, &out), -EBADMSG);
+		buf_reset(&out, SIZE_MAX);
+		buf_reset(&body, SIZE_MAX);
+		zstd_encode(sv_make(between.data, between.len - 1), &body);
+		assert_int_equal(decode("gzip, zstd", buf_sv(&body), 1, step, &out), -EBADMSG);
+		buf_fini(&out);
+		buf_fini(&body);
+		buf_fini(&between);
+	}
+	buf_fini(&text);
+}
+
 static void output_goes_behind_what_is_there(void **state)
 {
 	struct buf body;
@@ -444,6 +488,35 @@ static void a_bomb_without_output_ends_too(void **state)
 	buf_fini(&between);
 }
 
+/* The outer coding gives much more at once than is kept between the two. */
+static void much_between_two_codings_is_passed_on(void **state)
+{
+	struct buf between;
+	struct buf body;
+	struct buf out;
+
+	(void)state;
+	buf_init(&between, MIB(1));
+	buf_init(&body, MIB(1));
+	buf_init(&out, 16);
+	while (between.len < KIB(100))
+		gzip_encode(SV_NONE, &between);
+	gzip_encode(SV("the end"), &between);
+	for (size_t i = 0; i < ARRAY_LEN(encoders); i++) {
+		char *header = NULL;
+
+		encoders[i].encode(buf_sv(&between), &body);
+		assert_true(body.len < KIB(16));
+		assert_true(asprintf(&header, "gzip, %s", encoders[i].header) > 0);
+		expect_text(decode(header, buf_sv(&body), body.len, 0, &out), &out, SV("the end"));
+		free(header);
+		buf_reset(&body, SIZE_MAX);
+	}
+	buf_fini(&out);
+	buf_fini(&body);
+	buf_fini(&between);
+}
+
 static void a_zstd_window_is_limited(void **state)
 {
 	/* Frame of one empty raw block; the sixth byte is the window's exponent. */
@@ -457,6 +530,26 @@ static void a_zstd_window_is_limited(void **state)
 	assert_int_equal(decode("zstd", sv_make(frame, 9), 9, 0, &out), -ENOBUFS);
 	assert_int_equal(out.len, 0);
 	buf_fini(&out);
+}
+
+/* Magic numbers of the formats before RFC 8878, which the library may know. */
+static void old_zstd_formats_are_refused(void **state)
+{
+	(void)state;
+	for (unsigned char magic = 0x20; magic < 0x28; magic++) {
+		const char body[] = {(char)magic, '\xb5', '\x2f', '\xfd', 4, '\xfd', 4, '\xcf'};
+
+		for (size_t step = 0; step < 2; step++) {
+			struct buf out;
+
+			buf_init(&out, 1024);
+			assert_int_equal(decode("zstd", sv_make(body, sizeof(body)),
+						 step ? 1 : sizeof(body), step, &out),
+				-EBADMSG);
+			assert_int_equal(out.len, 0);
+			buf_fini(&out);
+		}
+	}
 }
 
 static void a_preset_dictionary_is_refused(void **state)
@@ -516,10 +609,13 @@ int main(void)
 		cmocka_unit_test(damage_is_noticed),
 		cmocka_unit_test(members_and_frames_may_follow_one_another),
 		cmocka_unit_test(the_cap_is_exact),
+		cmocka_unit_test(stacked_codings_fail_as_single_ones),
 		cmocka_unit_test(output_goes_behind_what_is_there),
 		cmocka_unit_test(a_bomb_ends_at_the_cap),
 		cmocka_unit_test(a_bomb_without_output_ends_too),
+		cmocka_unit_test(much_between_two_codings_is_passed_on),
 		cmocka_unit_test(a_zstd_window_is_limited),
+		cmocka_unit_test(old_zstd_formats_are_refused),
 		cmocka_unit_test(a_preset_dictionary_is_refused),
 		cmocka_unit_test(an_empty_body_is_incomplete),
 		cmocka_unit_test(a_failed_buffer_is_reported),

@@ -303,6 +303,45 @@ static void views_live_until_the_next_call(void **state)
 	sse_decoder_fini(&d);
 }
 
+static void a_chunk_may_follow_its_last_event_at_once(void **state)
+{
+	struct sse_decoder d;
+	struct sse_event e;
+
+	(void)state;
+	sse_decoder_init(&d, 1024);
+	sse_feed(&d, SV("event: a\ndata: x\r\r"));
+	assert_int_equal(sse_next(&d, &e), 1);
+	sse_feed(&d, SV("\ndata: y\n\n"));
+	assert_int_equal(sse_next(&d, &e), 1);
+	assert_int_equal(e.name.n, 0);
+	assert_true(sv_eq(e.raw, SV("data: y\n\n")));
+	assert_int_equal(sse_next(&d, &e), 0);
+	sse_decoder_fini(&d);
+}
+
+static void the_rest_of_a_chunk_may_be_fed_again(void **state)
+{
+	static const char stream[] = "data: a\n\nevent: e\r\ndata: b\r\n\r\ndata: c\n\ndata: d";
+	struct sv rest = {stream, sizeof(stream) - 1};
+	struct sse_decoder d;
+	struct sse_event e;
+
+	(void)state;
+	sse_decoder_init(&d, 1024);
+	for (int i = 0; i < 3; i++) {
+		sse_feed(&d, rest);
+		assert_int_equal(sse_next(&d, &e), 1);
+		rest = sse_take_rest(&d);
+		assert_int_equal(e.data.n, 1);
+		assert_int_equal(e.data.p[0], 'a' + i);
+		assert_int_equal(sse_next(&d, &e), 0);
+	}
+	assert_true(sv_eq(rest, SV("data: d")));
+	assert_int_equal(d.pending.len, 0);
+	sse_decoder_fini(&d);
+}
+
 /* The event is delivered by the CR already; it must not wait for a byte that may never come. */
 static void a_cr_at_the_end_of_a_chunk_ends_the_event(void **state)
 {
@@ -406,6 +445,19 @@ static void the_limit_is_exact_at_every_cut(void **state)
 	}
 }
 
+static void a_part_of_a_bom_counts_when_it_is_none(void **state)
+{
+	struct buf expected;
+
+	(void)state;
+	buf_init(&expected, 1024);
+	check_all_cuts(SV("\xef\xbb"), 1, &expected);
+	buf_add_lit(&expected, "error");
+	buf_add_i64(&expected, -EMSGSIZE);
+	check_all_cuts(SV("\xef\xbb:"), 1, &expected);
+	buf_fini(&expected);
+}
+
 static void events_before_one_that_is_too_big_arrive(void **state)
 {
 	struct buf expected;
@@ -461,12 +513,18 @@ static void the_storage_of_a_huge_event_is_given_back(void **state)
 
 static void expect_encoded(struct sv name, struct sv data, const char *expected)
 {
+	/* Copied so that the sanitizers know its end. */
+	char *copy = malloc(data.n ? data.n : 1);
 	struct buf out;
 
+	assert_non_null(copy);
+	if (data.n)
+		memcpy(copy, data.p, data.n);
 	buf_init(&out, 1024);
-	sse_encode(&out, name, data);
+	sse_encode(&out, name, sv_make(copy, data.n));
 	assert_string_equal(buf_cstr(&out), expected);
 	buf_fini(&out);
+	free(copy);
 }
 
 static void encodes(void **state)
@@ -479,6 +537,7 @@ static void encodes(void **state)
 	expect_encoded(SV("e"), SV_NONE, "event: e\ndata: \n\n");
 	expect_encoded(SV_NONE, SV("a\nb"), "data: a\ndata: b\n\n");
 	expect_encoded(SV_NONE, SV("a\n"), "data: a\ndata: \n\n");
+	expect_encoded(SV_NONE, SV("a\r\n"), "data: a\ndata: \n\n");
 	expect_encoded(SV_NONE, SV("\n\n"), "data: \ndata: \ndata: \n\n");
 	expect_encoded(SV_NONE, SV("a\r\nb\rc\n\rd\r"),
 		"data: a\ndata: b\ndata: c\ndata: \ndata: d\ndata: \n\n");
@@ -522,10 +581,13 @@ int main(void)
 		cmocka_unit_test(nul_bytes_are_data),
 		cmocka_unit_test(an_event_within_a_chunk_is_not_copied),
 		cmocka_unit_test(views_live_until_the_next_call),
+		cmocka_unit_test(a_chunk_may_follow_its_last_event_at_once),
+		cmocka_unit_test(the_rest_of_a_chunk_may_be_fed_again),
 		cmocka_unit_test(a_cr_at_the_end_of_a_chunk_ends_the_event),
 		cmocka_unit_test(feeding_nothing_changes_nothing),
 		cmocka_unit_test(reset_forgets_everything),
 		cmocka_unit_test(the_limit_is_exact_at_every_cut),
+		cmocka_unit_test(a_part_of_a_bom_counts_when_it_is_none),
 		cmocka_unit_test(events_before_one_that_is_too_big_arrive),
 		cmocka_unit_test(comments_may_come_for_ever),
 		cmocka_unit_test(the_storage_of_a_huge_event_is_given_back),

@@ -1,0 +1,447 @@
+#include "slots/slot_table.h"
+
+#include "rig.h"
+
+static const struct slot_verdict success = {.kind = VERDICT_SUCCESS};
+static const struct slot_verdict cancelled = {.kind = VERDICT_CANCELLED};
+
+enum { MINUTE_MS = 60 * 1000 };
+
+static int lease_at(struct slot_table *t, struct sv session, int64_t now_ms, struct lease *ret,
+	struct lease_report *report)
+{
+	struct lease_request r = {.session = session, .model = SV("m"), .now_ms = now_ms};
+
+	return slot_table_lease(t, &r, ret, report);
+}
+
+static int lease(struct slot_table *t, struct lease *ret)
+{
+	struct lease_report report;
+
+	return lease_at(t, SV_NONE, NOW_MS, ret, &report);
+}
+
+static void release_failed(
+	struct lease *l, enum failure_class class, int64_t until_ms, int64_t now_ms)
+{
+	struct failure f = {.class = class, .until_ms = until_ms};
+	struct slot_verdict v = {.kind = VERDICT_FAILURE,
+		.failure = &f,
+		.model_hash = sv_hash(SV("m"), SV_HASH_SEED)};
+
+	lease_release(l, &v, now_ms);
+}
+
+static void on_call(void *arg)
+{
+	(*(int *)arg)++;
+}
+
+static void test_leases_are_counted(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	struct lease leases[16], more = {0};
+
+	(void)state;
+	for (int i = 0; i < 16; i++)
+		assert_int_equal(lease(t, &leases[i]), 0);
+	assert_int_equal(slot_table_at(t, 0)->inflight, 8);
+	assert_int_equal(slot_table_at(t, 1)->inflight, 8);
+	assert_int_equal(lease(t, &more), -EAGAIN);
+	assert_null(more.slot);
+	assert_int_equal(slot_table_eligible(t, NOW_MS), 2);
+	lease_release(&leases[3], &success, NOW_MS);
+	assert_null(leases[3].slot);
+	lease_release(&leases[3], &success, NOW_MS); /* an empty one */
+	assert_int_equal(lease(t, &leases[3]), 0);
+	for (int i = 0; i < 16; i++)
+		lease_release(&leases[i], &cancelled, NOW_MS);
+	assert_int_equal(slot_table_at(t, 0)->inflight, 0);
+	assert_int_equal(slot_table_at(t, 1)->inflight, 0);
+	slot_table_free(t);
+}
+
+static void test_equal_slots_share_the_load(void **state)
+{
+	struct slot_table *t = rig_table(3);
+	struct lease leases[6];
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		assert_int_equal(lease(t, &leases[i]), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(slot_table_at(t, i)->inflight, 2);
+	for (int i = 0; i < 6; i++)
+		lease_release(&leases[i], &cancelled, NOW_MS);
+	slot_table_free(t);
+}
+
+static void test_none_can_serve(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	struct lease_report report;
+	struct lease l;
+
+	(void)state;
+	slot_table_at(t, 0)->cooldown_until_ms = NOW_MS + 9000;
+	slot_table_at(t, 1)->cooldown_until_ms = NOW_MS + 5000;
+	assert_int_equal(lease_at(t, SV_NONE, NOW_MS, &l, &report), -ENOENT);
+	assert_int_equal(report.pick.recovers_ms, NOW_MS + 5000);
+	assert_int_equal(slot_table_recovers_ms(t, NOW_MS), NOW_MS + 5000);
+	assert_int_equal(report.count, 2);
+	assert_int_equal(report.reasons[1], PICK_COOLDOWN);
+	assert_int_equal(slot_table_eligible(t, NOW_MS), 0);
+	assert_int_equal(slot_table_reason(t, 1, NOW_MS), PICK_COOLDOWN);
+	assert_int_equal(slot_table_reason(t, 1, NOW_MS + 5000), PICK_CHOSEN);
+	slot_table_free(t);
+}
+
+static void test_recovery_is_the_latest_exhausted_window(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct meters *m = &slot_table_at(t, 0)->meters;
+
+	(void)state;
+	m->window[METER_5H] = (struct meter){true, 100, 300, NOW_S + 60};
+	m->window[METER_WEEK] = (struct meter){true, 100, 10080, NOW_S + 600};
+	/* Of an older plan: the week counts now. */
+	m->window[METER_MONTH] = (struct meter){true, 100, 43200, NOW_S + 6000};
+	assert_int_equal(slot_table_recovers_ms(t, NOW_MS), (NOW_S + 600) * 1000);
+	slot_table_free(t);
+}
+
+static void test_tried_slots_are_not_taken_again(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	struct lease a, b, c;
+	const struct slot *tried[2];
+	struct lease_request r = {.now_ms = NOW_MS, .tried = tried};
+	struct lease_report report;
+
+	(void)state;
+	assert_int_equal(slot_table_lease(t, &r, &a, &report), 0);
+	tried[0] = a.slot;
+	r.tried_count = 1;
+	assert_int_equal(slot_table_lease(t, &r, &b, &report), 0);
+	assert_ptr_not_equal(a.slot, b.slot);
+	tried[1] = b.slot;
+	r.tried_count = 2;
+	assert_int_equal(slot_table_lease(t, &r, &c, &report), -ENOENT);
+	assert_false(slot_table_could_lease(t, &r));
+	r.tried_count = 1;
+	assert_true(slot_table_could_lease(t, &r));
+	lease_release(&a, &cancelled, NOW_MS);
+	lease_release(&b, &cancelled, NOW_MS);
+	slot_table_free(t);
+}
+
+/* The slot that a session gets at now_ms. */
+static const char *slot_of(struct slot_table *t, const char *session, int64_t now_ms)
+{
+	struct lease_report report;
+	struct lease l;
+	const char *id;
+
+	assert_int_equal(lease_at(t, sv_cstr(session), now_ms, &l, &report), 0);
+	id = l.slot->id;
+	lease_release(&l, &cancelled, now_ms);
+	return id;
+}
+
+static void set_week(struct slot_table *t, const char *id, double left)
+{
+	slot_table_find(t, id)->meters.window[METER_WEEK] =
+		(struct meter){true, 100 - left, 10080, 0};
+}
+
+static void test_a_session_stays_where_it_was(void **state)
+{
+	struct slot_table *t = rig_table(2);
+
+	(void)state;
+	set_week(t, "slot-1", 90);
+	set_week(t, "slot-2", 50);
+	assert_string_equal(slot_of(t, "s", NOW_MS), "slot-1");
+	set_week(t, "slot-1", 20);
+	assert_string_equal(slot_of(t, "s", NOW_MS), "slot-1");
+	assert_string_equal(slot_of(t, "other", NOW_MS), "slot-2");
+	slot_table_free(t);
+}
+
+static void test_short_cooldown_keeps_the_pin_and_a_long_one_moves_it(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	int64_t later = NOW_MS + MINUTE_MS;
+
+	(void)state;
+	set_week(t, "slot-1", 90);
+	set_week(t, "slot-2", 50);
+	slot_of(t, "s", NOW_MS);
+	slot_table_find(t, "slot-1")->cooldown_until_ms = later;
+	assert_string_equal(slot_of(t, "s", NOW_MS), "slot-2");
+	assert_string_equal(slot_of(t, "s", later), "slot-1");
+	slot_table_find(t, "slot-1")->cooldown_until_ms = later + 60 * MINUTE_MS;
+	assert_string_equal(slot_of(t, "s", later), "slot-2");
+	slot_table_find(t, "slot-1")->cooldown_until_ms = 0;
+	assert_string_equal(slot_of(t, "s", later), "slot-2");
+	slot_table_free(t);
+}
+
+static void test_a_full_slot_keeps_the_pin(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	struct slot *first;
+
+	(void)state;
+	set_week(t, "slot-1", 90);
+	set_week(t, "slot-2", 50);
+	slot_of(t, "s", NOW_MS);
+	first = slot_table_find(t, "slot-1");
+	first->inflight = 8;
+	assert_string_equal(slot_of(t, "s", NOW_MS), "slot-2");
+	first->inflight = 0;
+	assert_string_equal(slot_of(t, "s", NOW_MS), "slot-1");
+	slot_table_free(t);
+}
+
+static void test_a_disabled_slot_loses_the_pin(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	struct lease_report report;
+	struct lease l;
+
+	(void)state;
+	set_week(t, "slot-1", 90);
+	set_week(t, "slot-2", 50);
+	slot_of(t, "s", NOW_MS);
+	slot_table_find(t, "slot-1")->enabled = false;
+	assert_int_equal(lease_at(t, SV("s"), NOW_MS, &l, &report), 0);
+	assert_true(report.moved);
+	lease_release(&l, &cancelled, NOW_MS);
+	slot_table_find(t, "slot-1")->enabled = true;
+	assert_string_equal(slot_of(t, "s", NOW_MS), "slot-2");
+	slot_table_free(t);
+}
+
+static void test_entitlement_is_remembered_by_model(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct lease_request other = {.model = SV("other"), .now_ms = NOW_MS};
+	struct lease_report report;
+	struct lease l;
+
+	(void)state;
+	assert_int_equal(lease(t, &l), 0);
+	release_failed(&l, FAILURE_ENTITLEMENT, 0, NOW_MS);
+	assert_int_equal(lease_at(t, SV_NONE, NOW_MS, &l, &report), -ENOENT);
+	assert_int_equal(report.reasons[0], PICK_MODEL);
+	assert_int_equal(slot_table_lease(t, &other, &l, &report), 0);
+	lease_release(&l, &cancelled, NOW_MS);
+	slot_table_free(t);
+}
+
+static void test_streams_that_end_well_do_not_end_a_cooldown(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct lease before, refused, noted;
+	int64_t until_ms = NOW_MS + 60 * MINUTE_MS;
+	struct failure f = {.class = FAILURE_TRANSIENT};
+	struct slot_verdict v = {.kind = VERDICT_FAILURE, .failure = &f};
+
+	(void)state;
+	assert_int_equal(lease(t, &before), 0);
+	assert_int_equal(lease(t, &noted), 0);
+	assert_int_equal(lease(t, &refused), 0);
+	release_failed(&refused, FAILURE_RATE_LIMIT, until_ms, NOW_MS);
+	lease_release(&before, &success, NOW_MS);
+	assert_int_equal(slot_table_at(t, 0)->cooldown_until_ms, until_ms);
+	/* A try that began after it does. */
+	lease_note(&noted, &v, NOW_MS);
+	lease_release(&noted, &success, NOW_MS);
+	assert_int_equal(slot_table_at(t, 0)->cooldown_until_ms, 0);
+	slot_table_free(t);
+}
+
+static void test_removed_slot_lives_until_its_last_lease(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	const char *const kept[] = {"slot-2"};
+	struct lease l;
+	int capacity = 0;
+
+	(void)state;
+	assert_int_equal(lease(t, &l), 0);
+	assert_string_equal(l.slot->id, "slot-1");
+	slot_table_on_capacity(t, on_call, &capacity);
+	slot_table_retain(t, kept, 1);
+	assert_int_equal(capacity, 1);
+	assert_int_equal(slot_table_count(t), 1);
+	assert_null(slot_table_find(t, "slot-1"));
+	assert_true(l.slot->removed);
+	assert_true(sv_eq(secret_expose(lease_cred(&l).access), SV("token")));
+	lease_release(&l, &success, NOW_MS);
+	assert_int_equal(capacity, 2);
+	slot_table_free(t);
+}
+
+static void test_capacity_and_dirt_are_told(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct meters m = {.window[METER_5H] = {true, 10, 300, 0}};
+	int capacity = 0, dirty = 0;
+	struct lease l;
+
+	(void)state;
+	slot_table_on_capacity(t, on_call, &capacity);
+	slot_table_on_dirty(t, on_call, &dirty);
+	assert_int_equal(lease(t, &l), 0);
+	assert_int_equal(capacity + dirty, 0);
+	lease_meters(&l, &m, NOW_MS);
+	assert_int_equal(dirty, 1);
+	assert_true(slot_left_pct(l.slot, METER_5H, NOW_MS) == 90);
+	lease_release(&l, &success, NOW_MS);
+	assert_int_equal(dirty, 2);
+	assert_int_equal(capacity, 1);
+	slot_table_put(t, rig_slot("slot-9"));
+	assert_int_equal(capacity, 2);
+	slot_table_free(t);
+}
+
+static void test_put_again_keeps_what_was_learnt(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct slot *s = slot_table_at(t, 0);
+	struct slot *fresh = rig_slot("slot-1");
+	struct lease l;
+
+	(void)state;
+	assert_int_equal(lease(t, &l), 0);
+	s->cooldown_until_ms = NOW_MS + 5;
+	s->failures = 3;
+	s->checked_at_ms = NOW_MS;
+	set_week(t, "slot-1", 33);
+	slot_set_error(s, "x", SV("y"));
+	s->dirty = true;
+	fresh->enabled = false;
+	secret_set(&fresh->access, SV("newer"));
+	free(fresh->label);
+	fresh->label = mem_strdup("label");
+	slot_table_put(t, fresh);
+	assert_ptr_equal(slot_table_at(t, 0), s);
+	assert_ptr_equal(l.slot, s);
+	assert_int_equal(s->inflight, 1);
+	assert_false(s->enabled);
+	assert_string_equal(s->label, "label");
+	assert_true(sv_eq(secret_expose(&s->access), SV("newer")));
+	assert_int_equal(s->cooldown_until_ms, NOW_MS + 5);
+	assert_int_equal(s->failures, 3);
+	assert_true(slot_left_pct(s, METER_WEEK, NOW_MS) == 33);
+	assert_string_equal(s->last_error, "x: y");
+	assert_true(s->dirty);
+	lease_release(&l, &cancelled, NOW_MS);
+	slot_table_free(t);
+}
+
+static void test_put_again_takes_newer_usage(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct slot *fresh = rig_slot("slot-1");
+
+	(void)state;
+	slot_table_at(t, 0)->checked_at_ms = NOW_MS;
+	set_week(t, "slot-1", 33);
+	fresh->checked_at_ms = NOW_MS + 1;
+	fresh->meters.window[METER_WEEK] = (struct meter){true, 12, 0, 0};
+	slot_table_put(t, fresh);
+	assert_true(slot_left_pct(slot_table_at(t, 0), METER_WEEK, NOW_MS) == 88);
+	slot_table_free(t);
+}
+
+static void test_reauth_ends_with_another_token(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct slot *same = rig_slot("slot-1"), *other = rig_slot("slot-1");
+	struct lease l;
+
+	(void)state;
+	assert_int_equal(lease(t, &l), 0);
+	release_failed(&l, FAILURE_AUTH, 0, NOW_MS);
+	slot_table_put(t, same);
+	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_REAUTH_REQUIRED);
+	assert_int_equal(strlen(slot_table_at(t, 0)->access_fingerprint), 32);
+	secret_set(&other->access, SV("newer"));
+	slot_table_put(t, other);
+	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_CHOSEN);
+	slot_table_free(t);
+}
+
+static void test_another_account_starts_afresh(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct slot *s = slot_table_at(t, 0);
+	struct slot *fresh = rig_slot("slot-1");
+
+	(void)state;
+	s->account_id = mem_strdup("a");
+	fresh->account_id = mem_strdup("b");
+	s->cooldown_until_ms = NOW_MS + 5;
+	set_week(t, "slot-1", 0);
+	slot_table_put(t, fresh);
+	assert_int_equal(s->cooldown_until_ms, 0);
+	assert_true(slot_left_pct(s, METER_WEEK, NOW_MS) == -1);
+	slot_table_free(t);
+}
+
+static void test_dead_account_stays_out_until_the_file_knows(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct lease l;
+
+	(void)state;
+	assert_int_equal(lease(t, &l), 0);
+	release_failed(&l, FAILURE_DEAD, 0, NOW_MS);
+	slot_table_put(t, rig_slot("slot-1"));
+	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_DISABLED);
+	slot_table_free(t);
+}
+
+static void test_remembered_keys(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	const struct slot *a = slot_table_at(t, 0), *b = slot_table_at(t, 1);
+
+	(void)state;
+	assert_false(slot_table_came_from(t, SV("ts"), a, NOW_MS));
+	slot_table_remember(t, SV("ts"), a, NOW_MS);
+	assert_true(slot_table_came_from(t, SV("ts"), a, NOW_MS));
+	assert_false(slot_table_came_from(t, SV("ts"), b, NOW_MS));
+	slot_table_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_leases_are_counted),
+		cmocka_unit_test(test_equal_slots_share_the_load),
+		cmocka_unit_test(test_none_can_serve),
+		cmocka_unit_test(test_recovery_is_the_latest_exhausted_window),
+		cmocka_unit_test(test_tried_slots_are_not_taken_again),
+		cmocka_unit_test(test_a_session_stays_where_it_was),
+		cmocka_unit_test(test_short_cooldown_keeps_the_pin_and_a_long_one_moves_it),
+		cmocka_unit_test(test_a_full_slot_keeps_the_pin),
+		cmocka_unit_test(test_a_disabled_slot_loses_the_pin),
+		cmocka_unit_test(test_entitlement_is_remembered_by_model),
+		cmocka_unit_test(test_streams_that_end_well_do_not_end_a_cooldown),
+		cmocka_unit_test(test_removed_slot_lives_until_its_last_lease),
+		cmocka_unit_test(test_capacity_and_dirt_are_told),
+		cmocka_unit_test(test_put_again_keeps_what_was_learnt),
+		cmocka_unit_test(test_put_again_takes_newer_usage),
+		cmocka_unit_test(test_reauth_ends_with_another_token),
+		cmocka_unit_test(test_another_account_starts_afresh),
+		cmocka_unit_test(test_dead_account_stays_out_until_the_file_knows),
+		cmocka_unit_test(test_remembered_keys),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
