@@ -104,7 +104,7 @@ class Wire:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.connect((host, int(port)))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.unread = b""
+        self.unread = bytearray()
 
     def __enter__(self):
         return self
@@ -138,27 +138,27 @@ class Wire:
         self.unread += piece
         return bool(piece)
 
+    def _take(self, count):
+        taken = bytes(self.unread[:count])
+        del self.unread[:count]
+        return taken
+
     def read_until(self, mark):
         """Bytes up to and with mark; all that came when the connection ends before."""
         while mark not in self.unread:
             if not self._more():
-                taken, self.unread = self.unread, b""
-                return taken
-        at = self.unread.index(mark) + len(mark)
-        taken, self.unread = self.unread[:at], self.unread[at:]
-        return taken
+                return self._take(len(self.unread))
+        return self._take(self.unread.index(mark) + len(mark))
 
     def read_bytes(self, count):
         while len(self.unread) < count and self._more():
             pass
-        taken, self.unread = self.unread[:count], self.unread[count:]
-        return taken
+        return self._take(count)
 
     def read_all(self):
         while self._more():
             pass
-        taken, self.unread = self.unread, b""
-        return taken
+        return self._take(len(self.unread))
 
     def is_closed(self):
         """Waits for the other side to say something: True when that is the end."""
@@ -344,13 +344,14 @@ class Relay:
     # Start and end.
 
     def start(self):
+        mark = self.mark()
         self.process = subprocess.Popen(
             [*self.wrap, self.binary, "--runtime-root", self.root, "serve"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         self._reader = threading.Thread(
             target=self._read_log, args=(self.process.stderr,), daemon=True)
         self._reader.start()
-        self.address = self.wait_for("server.start", since=self.mark())["listen"]
+        self.address = self.wait_for("server.start", since=mark)["listen"]
         return self
 
     def _read_log(self, pipe):
