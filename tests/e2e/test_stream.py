@@ -140,7 +140,8 @@ def test_slow_reader_gets_everything(sim, relay):
     events = stream.read_to("response.completed")
     text = "".join(e.get("delta", "") for e in events if e["type"] == "response.output_text.delta")
     assert len(text) == 4 * MIB
-    assert events[-1]["response"]["output"][0]["content"][0]["text"] == text
+    messages = events[-1]["response"]["output"]
+    assert "".join(m["content"][0]["text"] for m in messages) == text
 
 
 # --- Silence
