@@ -83,8 +83,7 @@ struct request {
 	struct jw w;
 };
 
-/* --- members that upstream never sees
- * ------------------------------------------------------------ */
+/* --- members that upstream never sees --- */
 
 /* "provider/model" keeps what stands behind the last slash. */
 static int read_model(struct request *r)

@@ -127,8 +127,7 @@ static void send_usage(struct turn *t, struct buf *out)
 	buf_add_lit(out, "}\n\n");
 }
 
-/* --- text with stop strings: decoded text that may begin one is kept in t->fold
- * -------------------------------------------------- */
+/* --- text with stop strings: decoded text that may begin one is kept in t->fold --- */
 
 static void send_decoded(struct turn *t, size_t length, struct buf *out)
 {

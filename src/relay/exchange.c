@@ -72,7 +72,7 @@ const char *exchange_id(const struct exchange *ex)
 	return ex->id;
 }
 
-/* --- the end --------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 static void on_reap(struct deferred *d)
 {
@@ -174,7 +174,7 @@ static void cancel_attempt(struct exchange *ex)
 	lease_release(&ex->lease, &nobody, clock_wall_ms());
 }
 
-/* --- one attempt ------------------------------------------------------------------------------ */
+/* --- one attempt --- */
 
 static void seek_slot(struct exchange *ex);
 
