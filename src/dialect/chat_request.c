@@ -180,8 +180,7 @@ static void name_ignored(struct request *r, const struct chat_messages *messages
 	buf_fini(&list);
 }
 
-/* --- members that are written --------------------------------------------------------------------
- */
+/* --- members that are written --- */
 
 static int write_json_schema(struct request *r, struct jv schema)
 {

@@ -455,8 +455,7 @@ static void start_attempt(struct exchange *ex)
 	start_upstream(ex, &cred);
 }
 
-/* --- waiting for a slot ------------------------------------------------------------------------
- */
+/* --- waiting for a slot --- */
 
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
@@ -538,8 +537,7 @@ static void on_backoff_over(struct timer *t)
 	seek_slot(ex);
 }
 
-/* --- the beginning ------------------------------------------------------------------------------
- */
+/* --- the beginning --- */
 
 static struct sv usable_session(struct exchange *ex, struct sv key)
 {

@@ -21,8 +21,7 @@ enum {
 	LAST_WORDS_MS = 1000, /* for clients to read why they were cut off */
 };
 
-/* --- reload ------------------------------------------------------------------------------------
- */
+/* --- reload --- */
 
 static void log_reload(const char *what, const struct conf_error *err)
 {
@@ -87,8 +86,7 @@ static void on_config_dir(void *arg, const char *name)
 		timer_start(&r->reload, RELOAD_DELAY_MS);
 }
 
-/* --- stop --------------------------------------------------------------------------------------
- */
+/* --- stop --- */
 
 static void close_all(struct relay *r)
 {
@@ -147,8 +145,7 @@ static void on_terminate(void *arg, int signo)
 	http_server_on_idle(r->server, on_idle, r);
 }
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start --- */
 
 static void on_capacity(void *arg)
 {
