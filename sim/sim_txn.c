@@ -10,7 +10,6 @@
 #include <stdlib.h>
 
 enum { TXN_HEADERS = 72, ERROR_BYTES = 65536 };
-#define TXN_ARENA_BYTES MIB(80) /* a huge event and what else a turn needs */
 
 static void on_timer(struct timer *timer)
 {
@@ -28,7 +27,7 @@ struct sim_txn *sim_txn_new(struct sim *sim, struct http_stream *stream)
 	t->head = http_stream_request(stream);
 	sim_ids_uuid(&sim->random, t->request_id);
 	timer_init(&t->timer, sim->loop, on_timer);
-	arena_init(&t->arena, TXN_ARENA_BYTES);
+	arena_init(&t->arena, SIM_ARENA_BYTES);
 	http_stream_set_user(stream, t);
 	sim->stats.requests++;
 	sim->stats.active++;

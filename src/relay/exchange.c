@@ -72,7 +72,7 @@ const char *exchange_id(const struct exchange *ex)
 	return ex->id;
 }
 
-/* --- the end --------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 static void on_reap(struct deferred *d)
 {
@@ -174,7 +174,7 @@ static void cancel_attempt(struct exchange *ex)
 	lease_release(&ex->lease, &nobody, clock_wall_ms());
 }
 
-/* --- one attempt ------------------------------------------------------------------------------ */
+/* --- one attempt --- */
 
 static void seek_slot(struct exchange *ex);
 
@@ -475,8 +475,7 @@ static void start_attempt(struct exchange *ex)
 	start_upstream(ex, &cred);
 }
 
-/* --- waiting for a slot ------------------------------------------------------------------------
- */
+/* --- waiting for a slot --- */
 
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
@@ -558,8 +557,7 @@ static void on_backoff_over(struct timer *t)
 	seek_slot(ex);
 }
 
-/* --- the beginning ------------------------------------------------------------------------------
- */
+/* --- the beginning --- */
 
 static struct sv usable_session(struct exchange *ex, struct sv key)
 {

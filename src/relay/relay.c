@@ -18,8 +18,7 @@
 
 enum { RELOAD_DELAY_MS = 100, FAREWELL_MS = 500 };
 
-/* --- reload ------------------------------------------------------------------------------------
- */
+/* --- reload --- */
 
 static void log_reload(const char *what, const struct conf_error *err)
 {
@@ -84,8 +83,7 @@ static void on_config_dir(void *arg, const char *name)
 		timer_start(&r->reload, RELOAD_DELAY_MS);
 }
 
-/* --- stop --------------------------------------------------------------------------------------
- */
+/* --- stop --- */
 
 static void close_all(struct relay *r)
 {
@@ -101,6 +99,9 @@ static void close_all(struct relay *r)
 	r->pool = NULL;
 	saver_stop(r->saver);
 	loop_close_signals(r->loop);
+	/* A further signal must not end the process while it writes its state. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 }
 
 static void on_idle(void *arg)
@@ -128,6 +129,10 @@ static void on_patience_over(struct timer *t)
 {
 	struct relay *r = CONTAINER_OF(t, struct relay, patience);
 
+	if (r->exchange_count == 0) {
+		close_all(r);
+		return;
+	}
 	log_begin(LOG_WARN, "server.drain");
 	log_i64("cut_requests", (int64_t)r->exchange_count);
 	log_end();
@@ -153,8 +158,7 @@ static void on_terminate(void *arg, int signo)
 	http_server_on_idle(r->server, on_idle, r);
 }
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start --- */
 
 static void on_capacity(void *arg)
 {
@@ -325,8 +329,10 @@ static void tear_down(struct relay *r)
 int relay_run(const char *runtime_root, const char *profile)
 {
 	struct relay r = {.root = mem_strdup(runtime_root), .profile = mem_strdup(profile)};
-	int rc = start(&r);
+	int rc;
 
+	mem_keep_free();
+	rc = start(&r);
 	if (r.loop)
 		loop_run(r.loop);
 	tear_down(&r);
