@@ -214,6 +214,7 @@ class Stream(Wire):
         """The next event or comment as text; None at the end of the body, proper or not."""
         if self.status is None:
             self.wait_head()
+        assert self.status == 200, f"no stream: {self.status}"
         while "\n\n" not in self.text:
             chunk = self.read_chunk()
             if not chunk:
