@@ -91,8 +91,7 @@ int chat_answer_finish(struct turn *t, struct buf *out)
 	return chat_of(t)->answer->ended ? buf_error(out) : -EBADMSG;
 }
 
-/* --- what both forms write -----------------------------------------------------------------------
- */
+/* --- what both forms write --- */
 
 void chat_answer_head(const struct turn *t, struct sv object, struct jw *w)
 {

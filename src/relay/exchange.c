@@ -72,7 +72,7 @@ const char *exchange_id(const struct exchange *ex)
 	return ex->id;
 }
 
-/* --- the end --------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 static void on_reap(struct deferred *d)
 {
@@ -174,7 +174,7 @@ static void cancel_attempt(struct exchange *ex)
 	lease_release(&ex->lease, &nobody, clock_wall_ms());
 }
 
-/* --- one attempt ------------------------------------------------------------------------------ */
+/* --- one attempt --- */
 
 static void seek_slot(struct exchange *ex);
 
@@ -325,10 +325,30 @@ static void retry_or_fail(struct exchange *ex, const struct slot *slot, const st
 	seek_slot(ex);
 }
 
-static void on_upstream_end(struct upstream *u, void *arg, const struct failure *failure)
+/* Upstream's words go to logs and clients: not if they repeat the slot's token. */
+static const struct failure *without_token(
+	const struct failure *f, const struct slot *slot, struct failure *copy)
+{
+	struct sv token = secret_expose(&slot->access);
+
+	if (!token.n ||
+		(sv_find(sv_cstr(f->err.message), token) < 0 &&
+			sv_find(sv_cstr(f->detail), token) < 0 && sv_find(f->err.body, token) < 0))
+		return f;
+	*copy = *f;
+	copy->err.body = SV_NONE;
+	snprintf(copy->err.message, sizeof(copy->err.message), "%s",
+		failure_default(f->class)->message);
+	snprintf(copy->detail, sizeof(copy->detail), "(a text that repeats the token)");
+	return copy;
+}
+
+static void on_upstream_end(struct upstream *u, void *arg, const struct failure *told)
 {
 	struct exchange *ex = arg;
 	const struct slot *slot = ex->lease.slot;
+	struct failure copy;
+	const struct failure *failure = without_token(told, slot, &copy);
 	struct slot_verdict verdict = {
 		.kind = failure->class == FAILURE_NONE ? VERDICT_SUCCESS : VERDICT_FAILURE,
 		.failure = failure,
@@ -455,8 +475,7 @@ static void start_attempt(struct exchange *ex)
 	start_upstream(ex, &cred);
 }
 
-/* --- waiting for a slot ------------------------------------------------------------------------
- */
+/* --- waiting for a slot --- */
 
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
@@ -472,6 +491,11 @@ static void fail_exhausted(struct exchange *ex, const struct lease_report *repor
 	fail(ex, &err);
 }
 
+static void note_queued(struct exchange *ex)
+{
+	ex->times.queued_us += clock_mono_us() - ex->times.wait_since_us;
+}
+
 /* True: the exchange went on, to an attempt or to its end. False: all slots are busy. */
 static bool try_lease(struct exchange *ex)
 {
@@ -482,7 +506,7 @@ static bool try_lease(struct exchange *ex)
 	if (err == -EAGAIN)
 		return false;
 	waitq_remove(&ex->waiter);
-	ex->times.queued_us += clock_mono_us() - ex->times.wait_since_us;
+	note_queued(ex);
 	exchange_log_selection(
 		ex->id, ex->relay->slots, &report, ex->retry.attempts + 1, ex->times.queued_us);
 	if (err)
@@ -520,6 +544,7 @@ static void on_wait_timeout(struct waiter *w)
 	struct exchange *ex = CONTAINER_OF(w, struct exchange, waiter);
 	struct api_err err;
 
+	note_queued(ex);
 	exhausted_describe_busy(ex->conf->queue_timeout_s, &err);
 	fail(ex, &err);
 }
@@ -532,8 +557,7 @@ static void on_backoff_over(struct timer *t)
 	seek_slot(ex);
 }
 
-/* --- the beginning ------------------------------------------------------------------------------
- */
+/* --- the beginning --- */
 
 static struct sv usable_session(struct exchange *ex, struct sv key)
 {
@@ -652,6 +676,8 @@ void exchange_on_drain(struct exchange *ex)
 void exchange_on_gone(struct exchange *ex, enum conn_end why)
 {
 	(void)why;
+	if (ex->waiter.queue)
+		note_queued(ex);
 	answer_drop(&ex->answer);
 	cancel_attempt(ex);
 	log_end_of(ex, 499, NULL);

@@ -16,10 +16,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { RELOAD_DELAY_MS = 100 };
+enum { RELOAD_DELAY_MS = 100, FAREWELL_MS = 500 };
 
-/* --- reload ------------------------------------------------------------------------------------
- */
+/* --- reload --- */
 
 static void log_reload(const char *what, const struct conf_error *err)
 {
@@ -84,12 +83,12 @@ static void on_config_dir(void *arg, const char *name)
 		timer_start(&r->reload, RELOAD_DELAY_MS);
 }
 
-/* --- stop --------------------------------------------------------------------------------------
- */
+/* --- stop --- */
 
 static void close_all(struct relay *r)
 {
 	timer_stop(&r->patience);
+	timer_stop(&r->farewell);
 	timer_stop(&r->reload);
 	dir_watch_free(r->watch);
 	r->watch = NULL;
@@ -100,6 +99,9 @@ static void close_all(struct relay *r)
 	r->pool = NULL;
 	saver_stop(r->saver);
 	loop_close_signals(r->loop);
+	/* A further signal must not end the process while it writes its state. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 }
 
 static void on_idle(void *arg)
@@ -107,17 +109,37 @@ static void on_idle(void *arg)
 	close_all(arg);
 }
 
+static void on_farewell_over(struct timer *t)
+{
+	close_all(CONTAINER_OF(t, struct relay, farewell));
+}
+
+/* Running requests end with an error, which clients get a moment to read. */
+static void cut_all(struct relay *r)
+{
+	if (timer_is_active(&r->farewell)) {
+		close_all(r);
+		return;
+	}
+	timer_start(&r->farewell, FAREWELL_MS);
+	exchange_abort_all(r);
+}
+
 static void on_patience_over(struct timer *t)
 {
 	struct relay *r = CONTAINER_OF(t, struct relay, patience);
 
+	if (r->exchange_count == 0) {
+		close_all(r);
+		return;
+	}
 	log_begin(LOG_WARN, "server.drain");
 	log_i64("cut_requests", (int64_t)r->exchange_count);
 	log_end();
-	close_all(r);
+	cut_all(r);
 }
 
-/* First signal: no new connections, running streams may finish. Second one: at once. */
+/* First signal: no new connections, running streams may finish. Second one: not even those. */
 static void on_terminate(void *arg, int signo)
 {
 	struct relay *r = arg;
@@ -127,7 +149,7 @@ static void on_terminate(void *arg, int signo)
 	log_i64("inflight", (int64_t)r->exchange_count);
 	log_end();
 	if (r->draining) {
-		close_all(r);
+		cut_all(r);
 		return;
 	}
 	r->draining = true;
@@ -136,8 +158,7 @@ static void on_terminate(void *arg, int signo)
 	http_server_on_idle(r->server, on_idle, r);
 }
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start --- */
 
 static void on_capacity(void *arg)
 {
@@ -274,6 +295,7 @@ static int start(struct relay *r)
 	r->loop = loop_new();
 	timer_init(&r->reload, r->loop, on_reload_due);
 	timer_init(&r->patience, r->loop, on_patience_over);
+	timer_init(&r->farewell, r->loop, on_farewell_over);
 	r->waitq = waitq_new(r->loop);
 	slot_table_on_capacity(r->slots, on_capacity, r);
 	r->saver = saver_new(r->loop, r->root, r->slots);
