@@ -176,18 +176,31 @@ static void write_call_id(struct chat_messages *m, const struct chat_call *call)
 	jw_str_end(m->w);
 }
 
-static int write_call(struct chat_messages *m, struct jv body, const struct chat_call *call)
+/* A call's name, and its arguments or input. path: of body, relative to the message. */
+struct called {
+	struct jv body;
+	const char *path;
+};
+
+static int refuse_called(
+	struct chat_messages *m, const struct called *c, const char *member, const char *text)
 {
-	struct jv name = jv_get(body, SV("name"));
-	struct jv text = jv_get(body, call->custom ? SV("input") : SV("arguments"));
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s.%s", c->path, member);
+	return refuse(m, path, text);
+}
+
+static int write_call(struct chat_messages *m, const struct called *c, const struct chat_call *call)
+{
+	struct jv name = jv_get(c->body, SV("name"));
+	struct jv text = jv_get(c->body, call->custom ? SV("input") : SV("arguments"));
 
 	if (!jv_is(name, JV_STRING) || jv_str_raw(name).n == 0)
-		return refuse(m, call->legacy ? "function_call.name" : "tool_calls",
-			call->legacy ? "must be a non-empty string" : "has a call without a name");
+		return refuse_called(m, c, "name", "must be a non-empty string");
 	if (!jv_is_nil(text) && !jv_is(text, JV_STRING))
-		return refuse(m, call->legacy ? "function_call.arguments" : "tool_calls",
-			call->legacy ? "must be a string"
-				     : "has a call whose arguments are no string");
+		return refuse_called(
+			m, c, call->custom ? "input" : "arguments", "must be a string");
 	m->has_content = true;
 	jw_obj(m->w);
 	jw_key_lit(m->w, SV("type"));
@@ -221,14 +234,17 @@ static int write_tool_calls(struct chat_messages *m, struct jv calls)
 	for (size_t i = 0; jv_next(&it); i++) {
 		const struct chat_call *call = &m->pairs.calls[m->next_call++];
 		struct jv body = jv_get(it.value, call->custom ? SV("custom") : SV("function"));
-		char member[48];
+		char path[48];
+		struct called called = {body, path};
 
-		snprintf(member, sizeof(member), "tool_calls[%zu]", i);
-		if (!jv_is(body, JV_OBJECT))
-			return refuse(m, member, "must have the member that its type names");
+		snprintf(path, sizeof(path), "tool_calls[%zu].id", i);
 		if (call->id.n == 0)
-			return refuse(m, member, "must have an id");
-		if (write_call(m, body, call))
+			return refuse(m, path, "must be a non-empty string");
+		snprintf(path, sizeof(path), "tool_calls[%zu].%s", i,
+			call->custom ? "custom" : "function");
+		if (!jv_is(body, JV_OBJECT))
+			return refuse(m, path, "must be an object");
+		if (write_call(m, &called, call))
 			return -EINVAL;
 	}
 	return 0;
@@ -241,7 +257,9 @@ static int write_assistant(struct chat_messages *m, const struct chat_message *m
 	if (write_assistant_text(m, message) || write_tool_calls(m, message->tool_calls))
 		return -EINVAL;
 	if (jv_is(message->function_call, JV_OBJECT)) {
-		if (write_call(m, message->function_call, &m->pairs.calls[m->next_call++]))
+		struct called called = {message->function_call, "function_call"};
+
+		if (write_call(m, &called, &m->pairs.calls[m->next_call++]))
 			return -EINVAL;
 	} else if (!jv_is_nil(message->function_call)) {
 		return refuse(m, "function_call", "must be an object");

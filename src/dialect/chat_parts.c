@@ -24,8 +24,10 @@ bool chat_parts_have_content(struct jv content)
 	if (!jv_is(content, JV_ARRAY))
 		return jv_str_raw(content).n > 0;
 	while (jv_next(&it)) {
-		if (!is_text(jv_get(it.value, SV("type"))) ||
-			jv_str_raw(jv_get(it.value, SV("text"))).n > 0)
+		struct jv text = jv_get(it.value, SV("text"));
+
+		if (!is_text(jv_get(it.value, SV("type"))) || !jv_is(text, JV_STRING) ||
+			jv_str_raw(text).n > 0)
 			return true;
 	}
 	return false;

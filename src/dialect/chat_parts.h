@@ -11,7 +11,7 @@ struct chat_parts {
 	struct api_err *err;
 };
 
-/* Is there anything in it? A part that is no text counts. */
+/* Is there anything in it, be it wrong? A part that is no text counts. */
 bool chat_parts_have_content(struct jv content);
 /* Has it a part that is no text? */
 bool chat_parts_have_media(struct jv content);

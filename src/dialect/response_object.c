@@ -179,20 +179,46 @@ static void write_usage(struct jv upstream, struct jw *w)
 	jw_end(w);
 }
 
-static bool is_ended(const struct response_object *o, struct jv status)
+static struct sv status_of(const struct response_object *o, struct jv upstream)
 {
-	return !o->status &&
-	       (jv_str_eq(status, SV("completed")) || jv_str_eq(status, SV("incomplete")));
+	if (o->status)
+		return sv_cstr(o->status);
+	if (jv_is(upstream, JV_STRING))
+		return jv_str_raw(upstream);
+	return o->default_status ? sv_cstr(o->default_status) : SV("in_progress");
 }
 
-static void write_time(struct jw *w, struct jv upstream, bool known, int64_t now_s)
+static bool is_ended(const struct response_object *o, struct jv status)
+{
+	struct sv text = status_of(o, status);
+
+	return sv_eq(text, SV("completed")) || sv_eq(text, SV("incomplete"));
+}
+
+static void write_created(const struct response_object *o, struct jv upstream, struct jw *w)
 {
 	if (jv_is(upstream, JV_NUMBER))
 		jw_jv(w, upstream);
-	else if (known)
-		jw_i64(w, now_s);
 	else
+		jw_i64(w, o->created_at ? o->created_at : o->now_s);
+}
+
+/* Never before it was created: now_s is the request's time. */
+static void write_completed(const struct response_object *o, const struct jv *theirs, struct jw *w)
+{
+	int64_t created;
+
+	if (jv_is(theirs[COMPLETED_AT], JV_NUMBER)) {
+		jw_jv(w, theirs[COMPLETED_AT]);
+		return;
+	}
+	if (!is_ended(o, theirs[STATUS])) {
 		jw_null(w);
+		return;
+	}
+	if (jv_i64(theirs[CREATED_AT], &created) || created < o->now_s)
+		created = o->now_s;
+	jw_i64(w, created);
 }
 
 static void write_text(struct jw *w, struct jv upstream, struct sv fallback)
@@ -211,16 +237,13 @@ static void write_special(
 		write_text(w, theirs[ID], o->id);
 		break;
 	case CREATED_AT:
-		write_time(w, theirs[CREATED_AT], true, o->now_s);
+		write_created(o, theirs[CREATED_AT], w);
 		break;
 	case COMPLETED_AT:
-		write_time(w, theirs[COMPLETED_AT], is_ended(o, theirs[STATUS]), o->now_s);
+		write_completed(o, theirs, w);
 		break;
 	case STATUS:
-		if (o->status)
-			jw_str(w, sv_cstr(o->status));
-		else
-			write_text(w, theirs[STATUS], SV("in_progress"));
+		jw_str_raw(w, status_of(o, theirs[STATUS]));
 		break;
 	case MODEL:
 		write_text(w, theirs[MODEL], o->model);

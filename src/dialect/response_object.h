@@ -21,9 +21,11 @@ struct response_object {
 	struct jv upstream; /* upstream's response object; may be missing */
 	struct sv id;	    /* used when upstream gave none */
 	struct sv model;
-	const char *status; /* NULL: upstream's, else "in_progress" */
-	struct sv output;   /* comma-separated items, for an output that is missing or empty */
-	int64_t now_s;	    /* for created_at and completed_at */
+	const char *status;	    /* NULL: upstream's, else the next */
+	const char *default_status; /* NULL: "in_progress" */
+	int64_t created_at;	    /* used when upstream gave none; 0: now_s */
+	struct sv output; /* comma-separated items, for an output that is missing or empty */
+	int64_t now_s;	  /* for completed_at */
 	const struct api_err *err; /* `error` of a failed response; NULL: upstream's, else null */
 };
 

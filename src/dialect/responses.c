@@ -9,7 +9,9 @@
 #include <errno.h>
 
 struct state {
-	char id[128];	   /* of the response, as upstream named it; ours before that */
+	char id[128];	 /* of the response, as upstream named it; ours before that */
+	char model[128]; /* as upstream named it; empty before that */
+	int64_t created_at;
 	bool created_sent; /* the client got response.created */
 	bool ended;	   /* the terminal event went out */
 	bool renumber;	   /* upstream's sequence numbers cannot be used */
@@ -70,7 +72,7 @@ static int begin(struct turn *t)
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct state){.sequence = 0};
+	*s = (struct state){.created_at = t->now_s};
 	memcpy(s->id, "resp_", 5);
 	memccpy(s->id + 5, t->id, '\0', sizeof(s->id) - 5);
 	t->state = s;
@@ -97,9 +99,18 @@ static struct response_object describe(struct turn *t, struct jv upstream)
 		.echo = &s->echo,
 		.upstream = upstream,
 		.id = sv_cstr(s->id),
-		.model = t->model,
+		.model = s->model[0] ? sv_cstr(s->model) : t->model,
+		.created_at = s->created_at,
 		.now_s = t->now_s,
 	};
+}
+
+/* A terminal event's response whose status is missing has the one that the event's name says. */
+static const char *default_status(enum event_type type)
+{
+	if (type == EVENT_COMPLETED)
+		return "completed";
+	return type == EVENT_INCOMPLETE ? "incomplete" : NULL;
 }
 
 static struct sv type_name(const struct event *ev)
@@ -114,6 +125,7 @@ static void send_response_event(struct turn *t, const struct event *ev, struct b
 	struct buf json, items;
 	struct jw w;
 
+	object.default_status = default_status(ev->type);
 	buf_init(&json, LIMIT_FOLD_BYTES);
 	buf_init(&items, LIMIT_FOLD_BYTES);
 	if (event_is_terminal(ev->type))
@@ -217,6 +229,7 @@ static void fold_terminal(struct turn *t, const struct event *ev, struct buf *ou
 	struct buf items;
 	struct jw w = jw_begin(out);
 
+	object.default_status = default_status(ev->type);
 	buf_init(&items, LIMIT_FOLD_BYTES);
 	item_list_join(&s->items, t, &items);
 	object.output = buf_sv(&items);
@@ -231,6 +244,21 @@ static bool is_private(enum event_type type)
 	return type == EVENT_PRIVATE || type == EVENT_RATE_LIMITS;
 }
 
+/* What a response.failed of ours says about the response must be what the others said. */
+static void learn_identity(struct state *s, struct jv response)
+{
+	struct jv id = jv_get(response, SV("id"));
+	struct jv model = jv_get(response, SV("model"));
+	int64_t created_at;
+
+	if (jv_is(id, JV_STRING) && jv_str_is_plain(id))
+		jv_str_copy(id, s->id, sizeof(s->id));
+	if (jv_is(model, JV_STRING))
+		jv_str_copy(model, s->model, sizeof(s->model));
+	if (!jv_i64(jv_get(response, SV("created_at")), &created_at))
+		s->created_at = created_at;
+}
+
 static int on_event(struct turn *t, const struct event *ev, struct buf *out)
 {
 	struct state *s = t->state;
@@ -238,12 +266,8 @@ static int on_event(struct turn *t, const struct event *ev, struct buf *out)
 
 	if (s->ended)
 		return 0;
-	if (carries_response(ev->type)) {
-		struct jv id = jv_get(jv_get(ev->json, SV("response")), SV("id"));
-
-		if (jv_is(id, JV_STRING) && jv_str_is_plain(id))
-			jv_str_copy(id, s->id, sizeof(s->id));
-	}
+	if (carries_response(ev->type))
+		learn_identity(s, jv_get(ev->json, SV("response")));
 	if (event_is_terminal(ev->type)) {
 		t->usage = event_usage(ev);
 		s->ended = true;
@@ -282,6 +306,9 @@ static void fail_stream(struct turn *t, const struct api_err *err, struct buf *o
 	struct buf json;
 	struct jw w;
 
+	if (!s->created_sent && !t->native)
+		send_created(t, out);
+	s->created_sent = true;
 	object.status = "failed";
 	object.err = err;
 	buf_init(&json, LIMIT_FOLD_BYTES);
