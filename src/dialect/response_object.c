@@ -6,15 +6,39 @@ enum source {
 	SPECIAL,       /* written by a function of its own */
 };
 
+/* Members that a nested object must have (open-responses.json), each with its JSON if missing. */
+struct filler {
+	struct sv key;
+	const char *json;
+};
+
+enum { FILLERS = 3 };
+
+static const struct filler reasoning_fill[FILLERS] = {
+	{{"effort", 6}, "null"},
+	{{"summary", 7}, "null"},
+};
+static const struct filler text_fill[FILLERS] = {
+	{{"format", 6}, "{\"type\":\"text\"}"},
+};
+/* Functions are strict unless the client said otherwise. */
+static const struct filler function_fill[FILLERS] = {
+	{{"description", 11}, "null"},
+	{{"parameters", 10}, "null"},
+	{{"strict", 6}, "true"},
+};
+
 struct member {
 	struct sv key;
 	enum source source;
-	const char *fallback; /* JSON */
+	const char *fallback;	   /* JSON */
+	const struct filler *fill; /* of an object, or of the functions in an array; or NULL */
 };
 
-#define ROW(text, source, fallback)                        \
-	{                                                  \
-		{text, sizeof(text) - 1}, source, fallback \
+#define ROW(text, source, fallback) FILLED_ROW(text, source, fallback, NULL)
+#define FILLED_ROW(text, source, fallback, fill)                 \
+	{                                                        \
+		{text, sizeof(text) - 1}, source, fallback, fill \
 	}
 
 enum special { ID, CREATED_AT, COMPLETED_AT, STATUS, MODEL, ERROR, OUTPUT, USAGE };
@@ -33,17 +57,18 @@ static const struct member members[] = {
 	ROW("incomplete_details", FROM_UPSTREAM, "null"),
 	ROW("previous_response_id", FROM_REQUEST, "null"),
 	ROW("instructions", FROM_REQUEST, "null"),
-	ROW("tools", FROM_REQUEST, "[]"),
+	FILLED_ROW("tools", FROM_REQUEST, "[]", function_fill),
 	ROW("tool_choice", FROM_REQUEST, "\"auto\""),
 	ROW("truncation", FROM_REQUEST, "\"disabled\""),
 	ROW("parallel_tool_calls", FROM_REQUEST, "true"),
-	ROW("text", FROM_REQUEST, "{\"format\":{\"type\":\"text\"}}"),
+	FILLED_ROW("text", FROM_REQUEST, "{\"format\":{\"type\":\"text\"}}", text_fill),
 	ROW("top_p", FROM_REQUEST, "1"),
 	ROW("presence_penalty", FROM_REQUEST, "0"),
 	ROW("frequency_penalty", FROM_REQUEST, "0"),
 	ROW("top_logprobs", FROM_REQUEST, "0"),
 	ROW("temperature", FROM_REQUEST, "1"),
-	ROW("reasoning", FROM_UPSTREAM, "{\"effort\":null,\"summary\":null}"),
+	FILLED_ROW(
+		"reasoning", FROM_UPSTREAM, "{\"effort\":null,\"summary\":null}", reasoning_fill),
 	ROW("max_output_tokens", FROM_REQUEST, "null"),
 	ROW("max_tool_calls", FROM_REQUEST, "null"),
 	ROW("store", FROM_UPSTREAM, "false"),
@@ -260,6 +285,45 @@ static void write_special(
 	}
 }
 
+static void write_filled(struct jw *w, struct jv object, const struct filler *fill)
+{
+	struct jv_iter it = jv_iter(object);
+	struct sv keys[FILLERS] = {fill[0].key, fill[1].key, fill[2].key};
+	struct jv there[FILLERS];
+
+	jv_pick(object, keys, FILLERS, there);
+	jw_obj(w);
+	while (jv_next(&it)) {
+		jw_key_lit(w, it.key);
+		jw_jv(w, it.value);
+	}
+	for (size_t i = 0; i < FILLERS && fill[i].json; i++) {
+		if (jv_exists(there[i]))
+			continue;
+		jw_key_lit(w, keys[i]);
+		jw_raw(w, sv_cstr(fill[i].json));
+	}
+	jw_end(w);
+}
+
+static void write_echoed(struct jw *w, struct jv value, const struct filler *fill)
+{
+	struct jv_iter it = jv_iter(value);
+
+	if (jv_is(value, JV_OBJECT)) {
+		write_filled(w, value, fill);
+		return;
+	}
+	jw_arr(w);
+	while (jv_next(&it)) {
+		if (jv_str_eq(jv_get(it.value, SV("type")), SV("function")))
+			write_filled(w, it.value, fill);
+		else
+			jw_jv(w, it.value);
+	}
+	jw_end(w);
+}
+
 static void write_plain(const struct member *m, struct jv ours, struct jv theirs, struct jw *w)
 {
 	struct jv first = m->source == FROM_REQUEST ? ours : theirs;
@@ -271,6 +335,8 @@ static void write_plain(const struct member *m, struct jv ours, struct jv theirs
 	jw_key_lit(w, m->key);
 	if (jv_is_nil(value))
 		jw_raw(w, sv_cstr(m->fallback));
+	else if (m->fill && (jv_is(value, JV_OBJECT) || jv_is(value, JV_ARRAY)))
+		write_echoed(w, value, m->fill);
 	else
 		jw_jv(w, value);
 }
