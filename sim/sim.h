@@ -30,6 +30,9 @@ struct sim_options {
 	int64_t capacity_tokens; /* of a plus account's primary window; 0: windows do not drain */
 };
 
+/* One request's memory: an event of the largest size that a script may ask for, in a few forms. */
+#define SIM_ARENA_BYTES MIB(512)
+
 /* What the control API may change while running; reset by POST /_sim/reset. */
 struct sim_settings {
 	int64_t pace_ms;

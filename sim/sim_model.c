@@ -132,7 +132,7 @@ static void do_echo(struct maker *m)
 
 	count_parts(m->q->last_user, &images, &files);
 	if (images || files) {
-		buf_init(&b, LIMIT_ARENA_BYTES);
+		buf_init(&b, SIM_ARENA_BYTES);
 		add_count(&b, images, "image");
 		add_count(&b, files, "file");
 		if (text.n)
@@ -153,7 +153,7 @@ static void do_count(struct maker *m)
 	struct buf b;
 	struct sim_item *item;
 
-	buf_init(&b, LIMIT_ARENA_BYTES);
+	buf_init(&b, SIM_ARENA_BYTES);
 	for (uint64_t i = 1; i <= m->d.count; i++) {
 		if (i > 1)
 			buf_add_char(&b, ' ');
@@ -275,7 +275,7 @@ static void do_outputs(struct maker *m)
 {
 	struct buf b;
 
-	buf_init(&b, LIMIT_ARENA_BYTES);
+	buf_init(&b, SIM_ARENA_BYTES);
 	buf_add_lit(&b, "tool said: ");
 	for (unsigned i = 0; i < m->q->output_count; i++) {
 		if (i)

@@ -27,7 +27,7 @@ struct sim_txn *sim_txn_new(struct sim *sim, struct http_stream *stream)
 	t->head = http_stream_request(stream);
 	sim_ids_uuid(&sim->random, t->request_id);
 	timer_init(&t->timer, sim->loop, on_timer);
-	arena_init(&t->arena, LIMIT_ARENA_BYTES);
+	arena_init(&t->arena, SIM_ARENA_BYTES);
 	http_stream_set_user(stream, t);
 	sim->stats.requests++;
 	sim->stats.active++;

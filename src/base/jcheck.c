@@ -39,12 +39,24 @@ static inline bool is_digit(const char *p, const char *end)
 	return p < end && *p >= '0' && *p <= '9';
 }
 
+/* What may stand behind a backslash, besides u. */
+static const bool is_escape[256] = {
+	['"'] = true,
+	['\\'] = true,
+	['/'] = true,
+	['b'] = true,
+	['f'] = true,
+	['n'] = true,
+	['r'] = true,
+	['t'] = true,
+};
+
 static const char *scan_escape(struct scan *s, const char *p)
 {
 	if (++p == s->end)
 		return fail_at(s, p, NULL);
 	if (*p != 'u') {
-		if (*p == '\0' || !strchr("\"\\/bfnrt", *p))
+		if (!is_escape[(unsigned char)*p])
 			return fail_at(s, p, "invalid escape in a string");
 		return p + 1;
 	}

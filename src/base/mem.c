@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 static void *check(void *p)
 {
@@ -41,4 +44,12 @@ char *mem_strndup(const char *s, size_t n)
 void *mem_try_alloc(size_t size)
 {
 	return malloc(size ? size : 1);
+}
+
+void mem_keep_free(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	mallopt(M_TOP_PAD, 128 << 10);
+#endif
 }

@@ -307,8 +307,10 @@ static void tear_down(struct relay *r)
 int relay_run(const char *runtime_root, const char *profile)
 {
 	struct relay r = {.root = mem_strdup(runtime_root), .profile = mem_strdup(profile)};
-	int rc = start(&r);
+	int rc;
 
+	mem_keep_free();
+	rc = start(&r);
 	if (r.loop)
 		loop_run(r.loop);
 	tear_down(&r);

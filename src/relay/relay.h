@@ -30,9 +30,10 @@ struct relay {
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
 	bool draining;
-	int64_t started_ms;		 /* wall */
-	char answer_id[IDENT_UUID_SIZE]; /* request id of an answer that no exchange gives; "" none
-					  */
+	int64_t started_ms; /* wall */
+	bool answering;	    /* the router runs a handler */
+	/* Request id of an answer that no exchange gives, while answering; "" not made yet. */
+	char answer_id[IDENT_UUID_SIZE];
 };
 
 /* Runs the relay until it is told to stop: the exit status. Says on stderr why it could not start.

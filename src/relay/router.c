@@ -69,12 +69,26 @@ static struct sv client_token(const struct http_request *request)
 /* --- answers that no exchange gives
  * ---------------------------------------------------------------- */
 
-static void log_simple(const struct relay *r, struct http_stream *s, int status, const char *error)
+static void begin_answer(struct relay *r)
+{
+	r->answering = true;
+	r->answer_id[0] = '\0';
+}
+
+/* Made when it is needed: most requests become an exchange, which has an id of its own. */
+static const char *answer_id(struct relay *r)
+{
+	if (!r->answer_id[0])
+		ident_uuid7(r->answer_id);
+	return r->answer_id;
+}
+
+static void log_simple(struct relay *r, struct http_stream *s, int status, const char *error)
 {
 	const struct http_request *request = http_stream_request(s);
 
 	log_begin(LOG_INFO, "request.finish");
-	log_str("request_id", sv_cstr(r->answer_id));
+	log_str("request_id", sv_cstr(answer_id(r)));
 	log_str("method", request->method);
 	log_str("path", request->path);
 	log_i64("status", status);
@@ -159,7 +173,7 @@ static void on_head(struct http_stream *s, void *arg)
 	const struct http_request *request = http_stream_request(s);
 	const struct route *route = find_route(request->path);
 
-	ident_uuid7(r->answer_id);
+	begin_answer(r);
 	if (!route)
 		refuse_path(r, s, request);
 	else if (!allows(route, request->method))
@@ -170,7 +184,7 @@ static void on_head(struct http_stream *s, void *arg)
 		refuse_size(r, s);
 	else
 		http_set_body_cap(s, (size_t)r->conf->max_body_bytes);
-	r->answer_id[0] = '\0';
+	r->answering = false;
 }
 
 static void on_request(struct http_stream *s, void *arg)
@@ -178,9 +192,9 @@ static void on_request(struct http_stream *s, void *arg)
 	struct relay *r = arg;
 	const struct route *route = find_route(http_stream_request(s)->path);
 
-	ident_uuid7(r->answer_id);
+	begin_answer(r);
 	route->serve(r, s);
-	r->answer_id[0] = '\0';
+	r->answering = false;
 }
 
 static void on_drain(struct http_stream *s, void *arg)
@@ -218,8 +232,8 @@ static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 	buf_add_lit(out, "X-Relay-Version: " RELAY_VERSION "\r\nX-Relay-Request-Id: ");
 	if (ex) {
 		buf_add_cstr(out, exchange_id(ex));
-	} else if (r->answer_id[0]) {
-		buf_add_cstr(out, r->answer_id);
+	} else if (r->answering) {
+		buf_add_cstr(out, answer_id(r));
 	} else {
 		ident_uuid7(id);
 		buf_add_cstr(out, id);

@@ -277,15 +277,23 @@ class Relay:
         self.lines, self.noise = [], []
         self._news = threading.Condition()
         self._reader = None
+        try:
+            self._prepare(slots, config)
+            if start:
+                self.start()
+        except BaseException:
+            self.kill()
+            self.remove()
+            raise
+
+    def _prepare(self, slots, config):
         self.cli("init")
         self.change_config({"listen": "127.0.0.1:0", "upstream": {"proxy": "none"}})
-        if sim:
-            self.change_config({"upstream": {"baseUrl": sim.base_url}})
+        if self.sim:
+            self.change_config({"upstream": {"baseUrl": self.sim.base_url}})
         self.change_config(config or {})
         for number in range(1, slots + 1):
             self.add_slot(number)
-        if start:
-            self.start()
 
     def __enter__(self):
         return self
