@@ -51,5 +51,7 @@ void mem_keep_free(void)
 #ifdef __GLIBC__
 	mallopt(M_TRIM_THRESHOLD, 1 << 20);
 	mallopt(M_TOP_PAD, 128 << 10);
+	/* Where the first two calls switch off that it adapts itself: bodies of usual size. */
+	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 #endif
 }

@@ -104,8 +104,7 @@ int chat_answer_finish(struct turn *t, struct buf *out)
 	return buf_error(out);
 }
 
-/* --- what both forms write -----------------------------------------------------------------------
- */
+/* --- what both forms write --- */
 
 void chat_answer_head(const struct turn *t, struct sv object, struct jw *w)
 {

@@ -49,8 +49,7 @@ int chat_messages_begin(struct chat_messages *m, struct arena *arena)
 	return 0;
 }
 
-/* --- instructions --------------------------------------------------------------------------------
- */
+/* --- instructions --- */
 
 static int check_leading(struct chat_messages *m, bool *ret_any)
 {
@@ -94,8 +93,7 @@ int chat_messages_instructions(struct chat_messages *m)
 	return 0;
 }
 
-/* --- input ---------------------------------------------------------------------------------------
- */
+/* --- input --- */
 
 static void begin_message(struct chat_messages *m, struct sv role)
 {

@@ -83,8 +83,7 @@ struct request {
 	struct jw w;
 };
 
-/* --- members that upstream never sees
- * ------------------------------------------------------------ */
+/* --- members that upstream never sees --- */
 
 /* "provider/model" keeps what stands behind the last slash. */
 static int read_model(struct request *r)
@@ -181,8 +180,7 @@ static void name_ignored(struct request *r, const struct chat_messages *messages
 	buf_fini(&list);
 }
 
-/* --- members that are written --------------------------------------------------------------------
- */
+/* --- members that are written --- */
 
 static int write_json_schema(struct request *r, struct jv schema)
 {

@@ -40,8 +40,7 @@ int chat_stream_begin(struct turn *t)
 	return 0;
 }
 
-/* --- chunks --------------------------------------------------------------------------------------
- */
+/* --- chunks --- */
 
 /* Made at the first chunk: then upstream has said what the answer's id is. */
 static int make_prefix(struct turn *t)
@@ -127,8 +126,7 @@ static void send_usage(struct turn *t, struct buf *out)
 	buf_add_lit(out, "}\n\n");
 }
 
-/* --- text with stop strings: decoded text that may begin one is kept in t->fold
- * -------------------------------------------------- */
+/* --- text with stop strings: decoded text that may begin one is kept in t->fold --- */
 
 static void send_decoded(struct turn *t, size_t length, struct buf *out)
 {
@@ -182,8 +180,7 @@ static int send_stoppable(struct turn *t, struct jv text, struct buf *out)
 	return 0;
 }
 
-/* --- text, refusal, reasoning --------------------------------------------------------------------
- */
+/* --- text, refusal, reasoning --- */
 
 static int send_content(struct turn *t, struct jv text, struct buf *out)
 {
@@ -297,8 +294,7 @@ static int send_annotation(struct turn *t, struct jv annotation, struct buf *out
 	return 0;
 }
 
-/* --- calls ---------------------------------------------------------------------------------------
- */
+/* --- calls --- */
 
 /* The chunk that opens a call. */
 static void send_call(
@@ -400,8 +396,7 @@ static int on_call_text(struct turn *t, const struct event *ev, struct sv text_k
 	return 0;
 }
 
-/* --- items ---------------------------------------------------------------------------------------
- */
+/* --- items --- */
 
 static bool is_type(struct jv object, struct sv type)
 {
@@ -487,8 +482,7 @@ static int finish_item(struct turn *t, const struct event *ev, struct jv item, s
 	return 0;
 }
 
-/* --- end -----------------------------------------------------------------------------------------
- */
+/* --- end --- */
 
 /* An answer that came as nothing but its terminal event. */
 static int send_whole(struct turn *t, const struct event *ev, struct buf *out)

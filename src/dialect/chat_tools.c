@@ -140,8 +140,7 @@ static int write_list(const struct chat_tools *t, struct jw *w)
 	return 0;
 }
 
-/* --- tool_choice ---------------------------------------------------------------------------------
- */
+/* --- tool_choice --- */
 
 static int write_chosen(const struct chat_tools *t, struct jv type, struct jv holder,
 	const char *param, struct jw *w)

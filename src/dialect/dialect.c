@@ -68,8 +68,7 @@ struct sv turn_last_user_text(struct turn *t)
 	return jv_exists(last) ? message_text(t, jv_get(last, SV("content"))) : SV_NONE;
 }
 
-/* --- a made-up answer
- * ----------------------------------------------------------------------------- */
+/* --- a made-up answer --- */
 
 /* The events of a short answer, one by one: {"type":…,"sequence_number":…,<body>}. */
 struct script {

@@ -21,8 +21,7 @@ struct state {
 	bool has_echo;
 };
 
-/* --- request -------------------------------------------------------------------------------------
- */
+/* --- request --- */
 
 enum { MODEL, INPUT, STREAM };
 
@@ -63,8 +62,7 @@ static int parse(struct turn *t, struct api_err *err)
 	return 0;
 }
 
-/* --- answer --------------------------------------------------------------------------------------
- */
+/* --- answer --- */
 
 static int begin(struct turn *t)
 {

@@ -620,8 +620,11 @@ void http_server_free(struct http_server *server)
 	server->listener = NULL;
 	server->draining = true;
 	server->dying = true;
-	for (struct http_connection *hc = server->connections; hc; hc = hc->next)
+	for (struct http_connection *hc = server->connections; hc; hc = hc->next) {
 		close_now(hc, CONN_END_LOCAL);
+		/* One that was only waiting for its peer to read the last bytes waits no longer. */
+		conn_close_now(hc->conn, CONN_END_LOCAL);
+	}
 	check_idle(server);
 }
 

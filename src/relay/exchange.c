@@ -72,7 +72,7 @@ const char *exchange_id(const struct exchange *ex)
 	return ex->id;
 }
 
-/* --- the end --------------------------------------------------------------------------------- */
+/* --- the end --- */
 
 static void on_reap(struct deferred *d)
 {
@@ -174,7 +174,7 @@ static void cancel_attempt(struct exchange *ex)
 	lease_release(&ex->lease, &nobody, clock_wall_ms());
 }
 
-/* --- one attempt ------------------------------------------------------------------------------ */
+/* --- one attempt --- */
 
 static void seek_slot(struct exchange *ex);
 
@@ -476,8 +476,7 @@ static void start_attempt(struct exchange *ex)
 	start_upstream(ex, &cred);
 }
 
-/* --- waiting for a slot ------------------------------------------------------------------------
- */
+/* --- waiting for a slot --- */
 
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
@@ -493,6 +492,11 @@ static void fail_exhausted(struct exchange *ex, const struct lease_report *repor
 	fail(ex, &err);
 }
 
+static void note_queued(struct exchange *ex)
+{
+	ex->times.queued_us += clock_mono_us() - ex->times.wait_since_us;
+}
+
 /* True: the exchange went on, to an attempt or to its end. False: all slots are busy. */
 static bool try_lease(struct exchange *ex)
 {
@@ -503,7 +507,7 @@ static bool try_lease(struct exchange *ex)
 	if (err == -EAGAIN)
 		return false;
 	waitq_remove(&ex->waiter);
-	ex->times.queued_us += clock_mono_us() - ex->times.wait_since_us;
+	note_queued(ex);
 	exchange_log_selection(
 		ex->id, ex->relay->slots, &report, ex->retry.attempts + 1, ex->times.queued_us);
 	if (err)
@@ -541,6 +545,7 @@ static void on_wait_timeout(struct waiter *w)
 	struct exchange *ex = CONTAINER_OF(w, struct exchange, waiter);
 	struct api_err err;
 
+	note_queued(ex);
 	exhausted_describe_busy(ex->conf->queue_timeout_s, &err);
 	fail(ex, &err);
 }
@@ -553,8 +558,7 @@ static void on_backoff_over(struct timer *t)
 	seek_slot(ex);
 }
 
-/* --- the beginning ------------------------------------------------------------------------------
- */
+/* --- the beginning --- */
 
 static struct sv usable_session(struct exchange *ex, struct sv key)
 {
@@ -673,6 +677,8 @@ void exchange_on_drain(struct exchange *ex)
 void exchange_on_gone(struct exchange *ex, enum conn_end why)
 {
 	(void)why;
+	if (ex->waiter.queue)
+		note_queued(ex);
 	answer_drop(&ex->answer);
 	cancel_attempt(ex);
 	log_end_of(ex, 499, NULL);

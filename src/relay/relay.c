@@ -16,10 +16,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { RELOAD_DELAY_MS = 100 };
+enum {
+	RELOAD_DELAY_MS = 100,
+	LAST_WORDS_MS = 1000, /* for clients to read why they were cut off */
+};
 
-/* --- reload ------------------------------------------------------------------------------------
- */
+/* --- reload --- */
 
 static void log_reload(const char *what, const struct conf_error *err)
 {
@@ -84,8 +86,7 @@ static void on_config_dir(void *arg, const char *name)
 		timer_start(&r->reload, RELOAD_DELAY_MS);
 }
 
-/* --- stop --------------------------------------------------------------------------------------
- */
+/* --- stop --- */
 
 static void close_all(struct relay *r)
 {
@@ -100,6 +101,9 @@ static void close_all(struct relay *r)
 	r->pool = NULL;
 	saver_stop(r->saver);
 	loop_close_signals(r->loop);
+	/* A further signal must not end the process while it writes its state. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
 }
 
 static void on_idle(void *arg)
@@ -111,10 +115,15 @@ static void on_patience_over(struct timer *t)
 {
 	struct relay *r = CONTAINER_OF(t, struct relay, patience);
 
+	if (r->exchange_count == 0) {
+		close_all(r);
+		return;
+	}
 	log_begin(LOG_WARN, "server.drain");
 	log_i64("cut_requests", (int64_t)r->exchange_count);
 	log_end();
-	close_all(r);
+	exchange_abort_all(r);
+	timer_start(t, LAST_WORDS_MS);
 }
 
 /* First signal: no new connections, running streams may finish. Second one: at once. */
@@ -136,8 +145,7 @@ static void on_terminate(void *arg, int signo)
 	http_server_on_idle(r->server, on_idle, r);
 }
 
-/* --- start -------------------------------------------------------------------------------------
- */
+/* --- start --- */
 
 static void on_capacity(void *arg)
 {

@@ -66,8 +66,7 @@ static struct sv client_token(const struct http_request *request)
 	return value.n ? value : http_request_header(request, SV("api-key"));
 }
 
-/* --- answers that no exchange gives
- * ---------------------------------------------------------------- */
+/* --- answers that no exchange gives --- */
 
 static void begin_answer(struct relay *r)
 {
@@ -163,8 +162,7 @@ static void refuse_size(struct relay *r, struct http_stream *s)
 	refuse(r, s, &err, NULL);
 }
 
-/* --- the HTTP server's callbacks
- * -------------------------------------------------------------------- */
+/* --- the HTTP server's callbacks --- */
 
 /* Everything that can be refused is refused before the body is read. */
 static void on_head(struct http_stream *s, void *arg)

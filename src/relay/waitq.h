@@ -19,7 +19,7 @@ struct waiter {
 	void (*on_timeout)(struct waiter *w);
 	struct waiter *next, *prev; /* private */
 	int64_t deadline_ms;	    /* private, loop time */
-	struct waitq *queue;	    /* private; NULL when not waiting */
+	struct waitq *queue;	    /* NULL when not waiting */
 };
 
 struct waitq *waitq_new(struct loop *loop);

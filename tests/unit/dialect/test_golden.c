@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { MAX_CASES = 400, PATH_BYTES = 1024, EVERY_OFFSET_BYTES = 6000, MANY_OFFSETS = 400 };
+enum { MAX_CASES = 400, PATH_BYTES = 1024, EVERY_OFFSET_BYTES = 600, MANY_OFFSETS = 120 };
 
 struct golden {
 	char path[PATH_BYTES];
