@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -12,9 +13,10 @@ struct watch {
 	uv_poll_t uv;
 	struct curl_uv *owner;
 	int fd;
-	int wanted; /* UV_READABLE, UV_WRITABLE: what libcurl waits for */
-	int armed;  /* what libuv watches; may hold UV_READABLE more than wanted */
-	bool ours;  /* opened by on_socket_open(), so its closing will be seen */
+	int wanted;  /* UV_READABLE, UV_WRITABLE: what libcurl waits for */
+	int armed;   /* what libuv watches; may hold UV_READABLE more than wanted */
+	bool ours;   /* opened by on_socket_open(): lives as long as its socket */
+	ino_t inode; /* of that socket */
 };
 
 struct curl_uv {
@@ -52,10 +54,19 @@ static void by_fd_grow(struct curl_uv *g, size_t fd)
 	g->by_fd_size = size;
 }
 
+/* Of the open file behind a descriptor; 0 when it is closed. */
+static ino_t inode_of(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
+}
+
 static struct watch *watch_new(struct curl_uv *g, int fd, bool ours)
 {
 	struct watch *w = mem_zalloc(sizeof(*w));
 
+	assert(!watch_find(g, fd));
 	if (uv_poll_init(loop_uv(g->loop), &w->uv, fd) != 0) {
 		free(w);
 		return NULL;
@@ -64,6 +75,7 @@ static struct watch *watch_new(struct curl_uv *g, int fd, bool ours)
 	w->owner = g;
 	w->fd = fd;
 	w->ours = ours;
+	w->inode = inode_of(fd);
 	by_fd_grow(g, (size_t)fd);
 	g->by_fd[fd] = w;
 	return w;
@@ -187,7 +199,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
 	(void)easy;
 	(void)socket_arg;
 	if (what == CURL_POLL_REMOVE) {
-		if (w && w->ours)
+		/*
+		 * libcurl 7.88 closes a socket that is still connecting (cancelled, or the loser of
+		 * a race of addresses) without its close callback: this call is all that is heard.
+		 */
+		if (w && w->ours && w->inode == inode_of(fd))
 			watch_want(w, 0);
 		else if (w)
 			watch_close(w);

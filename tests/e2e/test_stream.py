@@ -1,5 +1,6 @@
 """Streams while they run: clients that leave or do not read, silence, events of all kinds."""
 import json
+import os
 import re
 
 import pytest
@@ -104,6 +105,21 @@ def test_many_clients_leave(sim, start_relay):
     relay.wait_for("request.finish", lambda l: len(relay.log("request.finish")) == 60)
     sim.clear_scripts("*")
     assert_slot_is_as_before(relay)
+
+
+def test_clients_leave_while_upstream_is_being_connected(sim, relay):
+    """Half-open sockets: none may be left, nor its watch in the loop (seen when the relay ends)."""
+    relay.responses("warm up")
+    for number in range(30):
+        relay.wire().send_request("POST", "/v1/responses", responses_body(f"{number}")).reset()
+        relay.wire().send_request("POST", "/v1/responses", native_body(f"{number}")).close()
+        relay.wire().send("nonsense\r\n\r\n").close()
+    assert in_parallel([lambda n=n: relay.responses(f"hello {n}").status for n in range(20)]) == [
+        200] * 20
+    relay.wait_for("request.finish", lambda l: relay.health()["inflight"] == 0)
+    descriptors = os.listdir(f"/proc/{relay.pid}/fd")
+    sockets_to_upstream = 24  # as many as were needed at once are kept for the next ones
+    assert len(descriptors) < 40 + sockets_to_upstream
 
 
 # --- Clients that read slowly
