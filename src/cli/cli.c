@@ -107,7 +107,8 @@ const struct cli_command *cli_commands(size_t *ret_count)
 	return commands;
 }
 
-static void complain(const char *command, const char *kind, const char *fmt, va_list args)
+static void PRINTF_LIKE(3, 0)
+	complain(const char *command, const char *kind, const char *fmt, va_list args)
 {
 	fprintf(stderr, "codex-slot-relay: ");
 	if (command)

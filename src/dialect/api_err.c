@@ -20,7 +20,7 @@ static void copy_text(char *dst, size_t size, const char *src)
 	dst[n] = '\0';
 }
 
-static void format_message(struct api_err *err, const char *fmt, va_list args)
+static void PRINTF_LIKE(2, 0) format_message(struct api_err *err, const char *fmt, va_list args)
 {
 	char text[2048];
 

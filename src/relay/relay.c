@@ -16,10 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum {
-	RELOAD_DELAY_MS = 100,
-	LAST_WORDS_MS = 1000, /* for clients to read why they were cut off */
-};
+enum { RELOAD_DELAY_MS = 100, FAREWELL_MS = 500 };
 
 /* --- reload --- */
 
@@ -91,6 +88,7 @@ static void on_config_dir(void *arg, const char *name)
 static void close_all(struct relay *r)
 {
 	timer_stop(&r->patience);
+	timer_stop(&r->farewell);
 	timer_stop(&r->reload);
 	dir_watch_free(r->watch);
 	r->watch = NULL;
@@ -111,6 +109,22 @@ static void on_idle(void *arg)
 	close_all(arg);
 }
 
+static void on_farewell_over(struct timer *t)
+{
+	close_all(CONTAINER_OF(t, struct relay, farewell));
+}
+
+/* Running requests end with an error, which clients get a moment to read. */
+static void cut_all(struct relay *r)
+{
+	if (timer_is_active(&r->farewell)) {
+		close_all(r);
+		return;
+	}
+	timer_start(&r->farewell, FAREWELL_MS);
+	exchange_abort_all(r);
+}
+
 static void on_patience_over(struct timer *t)
 {
 	struct relay *r = CONTAINER_OF(t, struct relay, patience);
@@ -122,11 +136,10 @@ static void on_patience_over(struct timer *t)
 	log_begin(LOG_WARN, "server.drain");
 	log_i64("cut_requests", (int64_t)r->exchange_count);
 	log_end();
-	exchange_abort_all(r);
-	timer_start(t, LAST_WORDS_MS);
+	cut_all(r);
 }
 
-/* First signal: no new connections, running streams may finish. Second one: at once. */
+/* First signal: no new connections, running streams may finish. Second one: not even those. */
 static void on_terminate(void *arg, int signo)
 {
 	struct relay *r = arg;
@@ -136,7 +149,7 @@ static void on_terminate(void *arg, int signo)
 	log_i64("inflight", (int64_t)r->exchange_count);
 	log_end();
 	if (r->draining) {
-		close_all(r);
+		cut_all(r);
 		return;
 	}
 	r->draining = true;
@@ -282,6 +295,7 @@ static int start(struct relay *r)
 	r->loop = loop_new();
 	timer_init(&r->reload, r->loop, on_reload_due);
 	timer_init(&r->patience, r->loop, on_patience_over);
+	timer_init(&r->farewell, r->loop, on_farewell_over);
 	r->waitq = waitq_new(r->loop);
 	slot_table_on_capacity(r->slots, on_capacity, r);
 	r->saver = saver_new(r->loop, r->root, r->slots);

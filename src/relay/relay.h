@@ -27,6 +27,7 @@ struct relay {
 	struct dir_watch *watch; /* of config/: edits by the CLI; NULL when it cannot be watched */
 	struct timer reload;	 /* gathers a burst of edits */
 	struct timer patience;	 /* how long running streams may go on after SIGTERM */
+	struct timer farewell;	 /* how long cut clients may take to read that they were */
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
 	bool draining;

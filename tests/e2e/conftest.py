@@ -3,6 +3,7 @@ import pytest
 
 from relaylib import Relay
 from simlib import Sim
+from slowlib import SlowClients
 
 
 @pytest.fixture
@@ -34,3 +35,15 @@ def start_relay(sim):
         finally:
             one.kill()
             one.remove()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def slow_clients(request):
+    """Starts with the session when a test will ask how they fared: they need half a minute."""
+    if not any("slow_clients" in item.function.__code__.co_varnames
+               for item in request.session.items):
+        yield None
+        return
+    clients = SlowClients()
+    yield clients
+    clients.stop()

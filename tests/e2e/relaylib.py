@@ -214,6 +214,7 @@ class Stream(Wire):
         """The next event or comment as text; None at the end of the body, proper or not."""
         if self.status is None:
             self.wait_head()
+        assert self.status == 200, f"no stream: {self.status}"
         while "\n\n" not in self.text:
             chunk = self.read_chunk()
             if not chunk:
@@ -276,6 +277,7 @@ class Relay:
         self.address = None
         self.lines, self.noise = [], []
         self._news = threading.Condition()
+        self._ended = False
         self._reader = None
         try:
             self._prepare(slots, config)
@@ -353,6 +355,7 @@ class Relay:
 
     def start(self):
         mark = self.mark()
+        self._ended = False
         self.process = subprocess.Popen(
             [*self.wrap, self.binary, "--runtime-root", self.root, "serve"],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -377,7 +380,7 @@ class Relay:
                     self.lines.append(line)
                 self._news.notify_all()
         with self._news:
-            self.lines.append({"event": "log.end"})
+            self._ended = True
             self._news.notify_all()
 
     @property
@@ -441,8 +444,7 @@ class Relay:
                     at += 1
                     if line.get("event") == event and predicate(line):
                         return line
-                    assert line.get("event") != "log.end" or event == "log.end", \
-                        f"the relay ended before {event}:\n" + "".join(self.noise)
+                assert not self._ended, f"the relay ended before {event}:\n" + "".join(self.noise)
                 assert self._news.wait(deadline - time.monotonic()), f"no {event} in the log"
 
     def finish_of(self, reply):
