@@ -167,7 +167,7 @@ def test_client_that_reads_nothing_of_100_mb(sim, relay, path):
             assert relay.responses(f"hello {number}").status == 200
         turns = [t for t in sim.requests(path="/codex/responses", bodies=False) if t.active]
         sent = turns[0].sent_bytes
-    assert sent < 16 * MIB, "upstream is paused; what is under way are the sockets' buffers"
+    assert sent < 64 * MIB, "upstream is paused; what is under way is in the kernel's buffers"
     if not is_sanitized(relay_binary()):
         assert relay.rss_kib() - base < 2048
     slow.close()
