@@ -55,6 +55,13 @@ int api_err_param(struct api_err *err, const char *param, const char *fmt, ...)
 	return -EINVAL;
 }
 
+bool api_err_body_fits(struct sv body)
+{
+	struct jv json;
+
+	return !jv_parse(body, 64, &json, NULL) && jv_is(jv_get(json, SV("error")), JV_OBJECT);
+}
+
 static void write_text_or_null(struct jw *w, struct sv key, const char *text)
 {
 	jw_key_lit(w, key);

@@ -3,21 +3,13 @@
 #include "dialect/chat_answer.h"
 #include "proto/sse.h"
 
-/* Upstream's body fits a client of this API only if it has the API's shape. */
-static bool is_openai_error(struct sv body)
-{
-	struct jv json;
-
-	return !jv_parse(body, 64, &json, NULL) && jv_is(jv_get(json, SV("error")), JV_OBJECT);
-}
-
 static void error(struct turn *t, const struct api_err *err, bool in_stream, struct buf *out)
 {
 	if (in_stream) {
 		buf_add_lit(out, "data: ");
 		api_err_write(err, t->now_s, out);
 		buf_add_lit(out, "\n\n");
-	} else if (err->body.n && is_openai_error(err->body)) {
+	} else if (err->body.n && api_err_body_fits(err->body)) {
 		buf_add_sv(out, err->body);
 	} else {
 		api_err_write(err, t->now_s, out);

@@ -18,6 +18,7 @@ int chat_answer_begin(struct turn *t)
 		memccpy(a->id, t->id, '\0', sizeof(a->id) - 1);
 	chat_of(t)->answer = a;
 	t->usage = (struct usage){.known = false};
+	t->satisfied = false;
 	buf_reset(&t->fold, KIB(64));
 	return t->stream ? chat_stream_begin(t) : 0;
 }
@@ -79,16 +80,28 @@ int chat_answer_event(struct turn *t, const struct event *ev, struct buf *out)
 	}
 	if (t->stream)
 		err = chat_stream_event(t, ev, out);
-	else if (ev->type == EVENT_ITEM_DONE)
-		err = item_list_add(&a->items, t, ev->json);
 	else if (a->ended)
 		chat_fold_write(t, ev, out);
+	else if (!t->satisfied)
+		err = chat_fold_event(t, ev);
 	return err ? err : buf_error(out);
 }
 
 int chat_answer_finish(struct turn *t, struct buf *out)
 {
-	return chat_of(t)->answer->ended ? buf_error(out) : -EBADMSG;
+	static const struct event none = {.type = EVENT_OTHER};
+	struct chat_answer *a = chat_of(t)->answer;
+
+	if (a->ended)
+		return buf_error(out);
+	if (!t->satisfied)
+		return -EBADMSG;
+	a->ended = true;
+	if (t->stream)
+		chat_stream_end(t, out);
+	else
+		chat_fold_write(t, &none, out);
+	return buf_error(out);
 }
 
 /* --- what both forms write --- */

@@ -20,6 +20,11 @@ struct chat_answer {
 	struct sv model; /* raw JSON text, in the arena; empty: the client's */
 	struct item_list items;
 	struct chat_stream *stream; /* NULL in a folded answer */
+
+	/* A folded answer with stop strings: the text of the message that is coming. */
+	size_t watched_bytes;  /* decoded, at the end of turn.fold */
+	int64_t watched_index; /* its output_index */
+	bool unwatched;	       /* messages came mixed: searched at the end only */
 };
 
 int chat_answer_begin(struct turn *t);

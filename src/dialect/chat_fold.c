@@ -297,6 +297,95 @@ static void write_answer(struct turn *t, struct fold *f, const struct event *ter
 	jw_end(w);
 }
 
+/* --- stop strings, before the answer is over
+ * ------------------------------------------------------- */
+
+/* What came of the message becomes its item: writing the answer cuts it. */
+static int keep_watched(struct turn *t)
+{
+	struct chat_answer *a = chat_of(t)->answer;
+	size_t start = t->fold.len - a->watched_bytes;
+	struct buf event;
+	struct jw w;
+	int err;
+
+	buf_init(&event, LIMIT_FOLD_BYTES);
+	w = jw_begin(&event);
+	jw_obj(&w);
+	jw_ki64(&w, "output_index", a->watched_index);
+	jw_kobj(&w, "item");
+	jw_klit(&w, "type", "message");
+	jw_karr(&w, "content");
+	jw_obj(&w);
+	jw_klit(&w, "type", "output_text");
+	jw_kstr(&w, "text", sv_make(t->fold.data + start, a->watched_bytes));
+	while (w.depth > 0)
+		jw_end(&w);
+	buf_truncate(&t->fold, start);
+	a->watched_bytes = 0;
+	err = buf_error(&event);
+	if (!err)
+		err = item_list_add(&a->items, t, jv_trusted(buf_sv(&event)));
+	buf_fini(&event);
+	t->satisfied = !err;
+	return err;
+}
+
+static void drop_watched(struct turn *t, int64_t next_index)
+{
+	struct chat_answer *a = chat_of(t)->answer;
+
+	if (a->watched_bytes && a->watched_index != next_index)
+		a->unwatched = true;
+	if (a->unwatched || a->watched_index == next_index) {
+		buf_truncate(&t->fold, t->fold.len - a->watched_bytes);
+		a->watched_bytes = 0;
+	}
+}
+
+static int64_t output_index_of(const struct event *ev)
+{
+	int64_t index;
+
+	return jv_i64(jv_get(ev->json, SV("output_index")), &index) ? -1 : index;
+}
+
+static int watch_text(struct turn *t, const struct event *ev)
+{
+	struct chat *c = chat_of(t);
+	struct chat_answer *a = c->answer;
+	int64_t index = output_index_of(ev);
+	size_t start, overlap;
+
+	if (a->watched_bytes && a->watched_index != index)
+		drop_watched(t, index);
+	if (a->unwatched)
+		return 0;
+	a->watched_index = index;
+	start = t->fold.len - a->watched_bytes;
+	overlap = a->watched_bytes < CHAT_STOP_BYTES ? a->watched_bytes : CHAT_STOP_BYTES;
+	jv_str_decode(jv_get(ev->json, SV("delta")), &t->fold);
+	if (buf_error(&t->fold))
+		return buf_error(&t->fold);
+	overlap += t->fold.len - start - a->watched_bytes;
+	a->watched_bytes = t->fold.len - start;
+	if (chat_answer_find_stop(c, sv_from(buf_sv(&t->fold), t->fold.len - overlap)) < 0)
+		return 0;
+	return keep_watched(t);
+}
+
+int chat_fold_event(struct turn *t, const struct event *ev)
+{
+	struct chat *c = chat_of(t);
+
+	if (ev->type == EVENT_TEXT_DELTA && c->stop_count)
+		return watch_text(t, ev);
+	if (ev->type != EVENT_ITEM_DONE)
+		return 0;
+	drop_watched(t, output_index_of(ev));
+	return item_list_add(&c->answer->items, t, ev->json);
+}
+
 void chat_fold_write(struct turn *t, const struct event *terminal, struct buf *out)
 {
 	struct chat *c = chat_of(t);

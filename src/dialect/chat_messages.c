@@ -1,10 +1,13 @@
 #include "dialect/chat_messages.h"
 
+#include "base/ident.h"
 #include "dialect/chat_names.h"
 #include "dialect/chat_parts.h"
 
 #include <errno.h>
 #include <stdio.h>
+
+enum { CALL_ID_MAX = 64 };
 
 static int refuse(struct chat_messages *m, const char *member, const char *text)
 {
@@ -144,10 +147,12 @@ static int write_assistant_text(struct chat_messages *m, const struct chat_messa
 	if (!jv_is_nil(message->content) && !jv_is(message->content, JV_STRING) &&
 		!jv_is(message->content, JV_ARRAY))
 		return refuse(m, "content", "must be a string or an array of parts");
-	if (!has_refusal && !chat_parts_have_content(message->content))
+	if (chat_parts_check_assistant(&parts))
+		return -EINVAL;
+	if (!has_refusal && !chat_parts_have_said(message->content))
 		return 0;
 	begin_message(m, SV("assistant"));
-	if (chat_parts_have_content(message->content) &&
+	if (chat_parts_have_said(message->content) &&
 		chat_parts_write(&parts, SV("output_text"), m->w))
 		return -EINVAL;
 	if (has_refusal) {
@@ -160,9 +165,34 @@ static int write_assistant_text(struct chat_messages *m, const struct chat_messa
 	return 0;
 }
 
+/* An assistant's message of the internal form is text only: its pictures follow as the user's. */
+static int write_assistant_media(struct chat_messages *m, struct jv content)
+{
+	struct chat_parts parts = parts_of(m, content);
+
+	if (!chat_parts_have_pictures(content))
+		return 0;
+	begin_message(m, SV("user"));
+	if (chat_parts_write_pictures(&parts, m->w))
+		return -EINVAL;
+	end_message(m);
+	return 0;
+}
+
 static void write_call_id(struct chat_messages *m, const struct chat_call *call)
 {
+	char hash[IDENT_HEX_SIZE];
+
 	jw_key_lit(m->w, SV("call_id"));
+	if (!call->legacy && call->id.n > CALL_ID_MAX) {
+		/* Another provider's: upstream takes 64 bytes (PROTOCOL 3). */
+		ident_fingerprint(call->id, hash);
+		jw_str_begin(m->w);
+		jw_str_add_raw(m->w, SV("call_"));
+		jw_str_add_raw(m->w, sv_cstr(hash));
+		jw_str_end(m->w);
+		return;
+	}
 	if (!call->legacy) {
 		jw_str(m->w, call->id);
 		return;
@@ -252,7 +282,8 @@ static int write_assistant(struct chat_messages *m, const struct chat_message *m
 {
 	size_t first = m->next_call;
 
-	if (write_assistant_text(m, message) || write_tool_calls(m, message->tool_calls))
+	if (write_assistant_text(m, message) || write_assistant_media(m, message->content) ||
+		write_tool_calls(m, message->tool_calls))
 		return -EINVAL;
 	if (jv_is(message->function_call, JV_OBJECT)) {
 		struct called called = {message->function_call, "function_call"};

@@ -155,33 +155,55 @@ static int compare_calls(const void *a, const void *b)
 	return x->order < y->order ? -1 : 1;
 }
 
-/* The earliest call with this id that has no answer yet and stands before the reply. */
-static struct chat_call *find_call(
-	struct chat_call **sorted, size_t count, const struct chat_reply *r)
+/* The first of all calls with this id, which keeps their stack; NULL: there is none. */
+static struct chat_call *find_group(
+	struct chat_call **sorted, size_t count, struct sv id, bool legacy)
 {
-	size_t low = 0, high = count, at;
-	struct chat_call *call;
+	size_t low = 0, high = count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 		const struct chat_call *c = sorted[middle];
 
-		if (compare_ids(c->id, c->legacy, r->id, r->legacy) < 0)
+		if (compare_ids(c->id, c->legacy, id, legacy) < 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	if (low == count)
+	if (low == count || compare_ids(sorted[low]->id, sorted[low]->legacy, id, legacy) != 0)
 		return NULL;
-	at = low + sorted[low]->taken;
-	if (at >= count)
-		return NULL;
-	call = sorted[at];
-	if (compare_ids(call->id, call->legacy, r->id, r->legacy) != 0 ||
-		call->message > r->message)
-		return NULL;
-	sorted[low]->taken++;
-	return call;
+	return sorted[low];
+}
+
+static void open_call(struct chat_pairs *p, struct chat_call **sorted, struct chat_call *call)
+{
+	struct chat_call *group = find_group(sorted, p->call_count, call->id, call->legacy);
+
+	call->below = group->top;
+	group->top = call;
+}
+
+/*
+ * In the order of the document a reply answers the last call with its id that is open: clients that
+ * use ids again mean the nearest one.
+ */
+static void match(struct chat_pairs *p, struct chat_call **sorted)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < p->reply_count; i++) {
+		struct chat_reply *reply = &p->replies[i];
+		struct chat_call *group;
+
+		while (next < p->call_count && p->calls[next].message < reply->message)
+			open_call(p, sorted, &p->calls[next++]);
+		group = find_group(sorted, p->call_count, reply->id, reply->legacy);
+		if (!group || !group->top)
+			continue;
+		reply->call = group->top;
+		group->top->answered = true;
+		group->top = group->top->below;
+	}
 }
 
 int chat_pairs_find(struct chat_pairs *p, struct jv messages, struct arena *arena)
@@ -199,12 +221,6 @@ int chat_pairs_find(struct chat_pairs *p, struct jv messages, struct arena *aren
 	for (size_t i = 0; i < p->call_count; i++)
 		sorted[i] = &p->calls[i];
 	qsort(sorted, p->call_count, sizeof(struct chat_call *), compare_calls);
-	for (size_t i = 0; i < p->reply_count; i++) {
-		struct chat_call *call = find_call(sorted, p->call_count, &p->replies[i]);
-
-		p->replies[i].call = call;
-		if (call)
-			call->answered = true;
-	}
+	match(p, sorted);
 	return 0;
 }

@@ -30,7 +30,8 @@ struct chat_call {
 	struct sv id;	/* decoded; the function's name for a legacy call */
 	size_t message; /* index of its message */
 	size_t order;	/* among all calls */
-	size_t taken;	/* private */
+	/* Private: stack of the open calls with this id; its top is kept in the group's first. */
+	struct chat_call *top, *below;
 	bool legacy;
 	bool custom;
 	bool answered;

@@ -165,6 +165,21 @@ static int write_refusal(const struct part *p, struct sv text_type, struct jw *w
 	return 0;
 }
 
+static int write_media(const struct part *p, struct jw *w)
+{
+	if (jv_str_eq(p->type, SV("image_url")))
+		return write_image(p, w);
+	if (jv_str_eq(p->type, SV("file")))
+		return write_file(p, w);
+	if (jv_str_eq(p->type, SV("input_image")) || jv_str_eq(p->type, SV("input_file"))) {
+		jw_jv(w, p->value);
+		return 0;
+	}
+	if (jv_str_eq(p->type, SV("input_audio")))
+		return refuse(p, "", "is audio, which these models do not take");
+	return refuse(p, "type", "is not a known type of content part");
+}
+
 static int write_part(const struct part *p, struct sv text_type, struct jw *w)
 {
 	struct jv text = jv_get(p->value, SV("text"));
@@ -181,18 +196,20 @@ static int write_part(const struct part *p, struct sv text_type, struct jw *w)
 	if (jv_str_eq(p->type, SV("refusal")))
 		return write_refusal(p, text_type, w);
 	if (sv_eq(text_type, SV("output_text")))
-		return refuse(p, "type", "is not supported in an assistant message");
-	if (jv_str_eq(p->type, SV("image_url")))
-		return write_image(p, w);
-	if (jv_str_eq(p->type, SV("file")))
-		return write_file(p, w);
-	if (jv_str_eq(p->type, SV("input_image")) || jv_str_eq(p->type, SV("input_file"))) {
-		jw_jv(w, p->value);
 		return 0;
-	}
-	if (jv_str_eq(p->type, SV("input_audio")))
-		return refuse(p, "", "is audio, which these models do not take");
-	return refuse(p, "type", "is not a known type of content part");
+	return write_media(p, w);
+}
+
+static bool is_picture(struct jv type)
+{
+	return jv_str_eq(type, SV("image_url")) || jv_str_eq(type, SV("file")) ||
+	       jv_str_eq(type, SV("input_image")) || jv_str_eq(type, SV("input_file"));
+}
+
+static bool is_thought(struct jv type)
+{
+	return jv_str_eq(type, SV("thinking")) || jv_str_eq(type, SV("redacted_thinking")) ||
+	       jv_str_eq(type, SV("reasoning"));
 }
 
 int chat_parts_write(const struct chat_parts *p, struct sv text_type, struct jw *w)
@@ -210,6 +227,65 @@ int chat_parts_write(const struct chat_parts *p, struct sv text_type, struct jw 
 		part.value = it.value;
 		part.type = jv_get(it.value, SV("type"));
 		if (write_part(&part, text_type, w))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+int chat_parts_check_assistant(const struct chat_parts *p)
+{
+	struct jv_iter it = jv_iter(p->content);
+	struct part part = {.of = p};
+
+	for (; jv_is(p->content, JV_ARRAY) && jv_next(&it); part.index++) {
+		struct jv type = jv_get(it.value, SV("type"));
+
+		if (!is_text(type) && !jv_str_eq(type, SV("refusal")) && !is_picture(type) &&
+			!is_thought(type))
+			return refuse(&part, "type", "is not supported in an assistant message");
+	}
+	return 0;
+}
+
+bool chat_parts_have_said(struct jv content)
+{
+	struct jv_iter it = jv_iter(content);
+
+	if (!jv_is(content, JV_ARRAY))
+		return jv_str_raw(content).n > 0;
+	while (jv_next(&it)) {
+		struct jv type = jv_get(it.value, SV("type"));
+		struct jv text = jv_get(it.value, SV("text"));
+
+		/* A part that is wrong counts: writing it tells. */
+		if (jv_str_eq(type, SV("refusal")))
+			return true;
+		if (is_text(type) && (!jv_is(text, JV_STRING) || jv_str_raw(text).n > 0))
+			return true;
+	}
+	return false;
+}
+
+bool chat_parts_have_pictures(struct jv content)
+{
+	struct jv_iter it = jv_iter(content);
+
+	while (jv_is(content, JV_ARRAY) && jv_next(&it)) {
+		if (is_picture(jv_get(it.value, SV("type"))))
+			return true;
+	}
+	return false;
+}
+
+int chat_parts_write_pictures(const struct chat_parts *p, struct jw *w)
+{
+	struct jv_iter it = jv_iter(p->content);
+	struct part part = {.of = p};
+
+	for (; jv_next(&it); part.index++) {
+		part.value = it.value;
+		part.type = jv_get(it.value, SV("type"));
+		if (is_picture(part.type) && write_media(&part, w))
 			return -EINVAL;
 	}
 	return 0;

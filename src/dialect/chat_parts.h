@@ -22,4 +22,14 @@ void chat_parts_add_text(struct jv content, struct jw *w);
 /* Writes the elements of a content array, texts as text_type. -EINVAL. */
 int chat_parts_write(const struct chat_parts *p, struct sv text_type, struct jw *w) MUST_CHECK;
 
+/*
+ * An assistant's content: what it said (texts, refusals; chat_parts_write() as output_text writes
+ * no others), pictures and files, which the internal form has no place for in its messages, and
+ * reasoning that clients send back, which is ignored.
+ */
+int chat_parts_check_assistant(const struct chat_parts *p) MUST_CHECK;
+bool chat_parts_have_said(struct jv content);
+bool chat_parts_have_pictures(struct jv content);
+int chat_parts_write_pictures(const struct chat_parts *p, struct jw *w) MUST_CHECK;
+
 #endif

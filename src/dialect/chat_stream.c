@@ -176,6 +176,7 @@ static int send_stoppable(struct turn *t, struct jv text, struct buf *out)
 	send_decoded(t, (size_t)at, out);
 	buf_reset(&t->fold, KIB(64));
 	send_end(t, SV("stop"), out);
+	t->satisfied = true;
 	return 0;
 }
 
@@ -495,6 +496,13 @@ static int send_whole(struct turn *t, const struct event *ev, struct buf *out)
 	return err;
 }
 
+void chat_stream_end(struct turn *t, struct buf *out)
+{
+	if (chat_of(t)->include_usage)
+		send_usage(t, out);
+	buf_add_lit(out, "data: [DONE]\n\n");
+}
+
 static int on_terminal(struct turn *t, const struct event *ev, struct buf *out)
 {
 	struct chat_stream *s = stream_of(t);
@@ -507,9 +515,7 @@ static int on_terminal(struct turn *t, const struct event *ev, struct buf *out)
 	if (!s->finished)
 		send_decoded(t, t->fold.len, out);
 	send_end(t, chat_answer_reason(chat_of(t), ev, s->calls.count > 0), out);
-	if (chat_of(t)->include_usage)
-		send_usage(t, out);
-	buf_add_lit(out, "data: [DONE]\n\n");
+	chat_stream_end(t, out);
 	return 0;
 }
 

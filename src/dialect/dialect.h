@@ -44,7 +44,12 @@ struct turn {
 	/* Filled while events pass. */
 	struct usage usage;
 	struct buf fold; /* a folded answer's pieces */
-	void *state;	 /* the dialect's own, in the arena */
+	/*
+	 * The answer is complete although upstream goes on (a stop sequence was met): upstream may
+	 * be cancelled and finish called at once. If it is not, later events do no harm.
+	 */
+	bool satisfied;
+	void *state; /* the dialect's own, in the arena */
 };
 
 struct dialect {

@@ -325,7 +325,7 @@ static void error(struct turn *t, const struct api_err *err, bool in_stream, str
 {
 	if (in_stream && t->state)
 		fail_stream(t, err, out);
-	else if (err->body.n)
+	else if (err->body.n && (t->native || api_err_body_fits(err->body)))
 		buf_add_sv(out, err->body);
 	else
 		api_err_write(err, t->now_s, out);

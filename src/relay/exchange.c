@@ -229,6 +229,33 @@ static void on_answer_error(struct exchange *ex, int err)
 	fail(ex, &told);
 }
 
+static void finish(struct exchange *ex)
+{
+	int err = answer_finish(&ex->answer);
+
+	if (err) {
+		on_answer_error(ex, err);
+		return;
+	}
+	log_end_of(ex, 200, NULL);
+	done(ex);
+}
+
+/* The client has all that it asked for (a stop sequence): upstream need not go on. */
+static void finish_early(struct exchange *ex)
+{
+	struct slot_verdict verdict = {
+		.kind = VERDICT_SUCCESS,
+		.meters = upstream_meters(ex->upstream),
+		.model_hash = ex->model_hash,
+	};
+	struct upstream *upstream = ex->upstream;
+
+	end_attempt(ex, &verdict);
+	upstream_cancel(upstream);
+	finish(ex);
+}
+
 static void on_upstream_event(struct upstream *u, void *arg, const struct event *ev)
 {
 	struct exchange *ex = arg;
@@ -239,6 +266,8 @@ static void on_upstream_event(struct upstream *u, void *arg, const struct event 
 	err = answer_event(&ex->answer, ev);
 	if (err)
 		on_answer_error(ex, err);
+	else if (ex->turn.satisfied && !event_is_terminal(ev->type))
+		finish_early(ex);
 	else if (answer_is_congested(&ex->answer))
 		upstream_pause(u);
 }
@@ -355,20 +384,12 @@ static void on_upstream_end(struct upstream *u, void *arg, const struct failure 
 		.meters = upstream_meters(u),
 		.model_hash = ex->model_hash,
 	};
-	int err;
 
 	end_attempt(ex, &verdict);
-	if (failure->class != FAILURE_NONE) {
+	if (failure->class != FAILURE_NONE)
 		retry_or_fail(ex, slot, failure);
-		return;
-	}
-	err = answer_finish(&ex->answer);
-	if (err) {
-		on_answer_error(ex, err);
-		return;
-	}
-	log_end_of(ex, 200, NULL);
-	done(ex);
+	else
+		finish(ex);
 }
 
 static const struct upstream_ops upstream_ops = {

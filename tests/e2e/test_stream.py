@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from relaylib import (NATIVE, in_parallel, native_body, release_binary, responses_body,
+from relaylib import (NATIVE, chat_text, in_parallel, native_body, release_binary, responses_body,
                       responses_events, responses_text)
 from simlib import Background
 
@@ -120,6 +120,33 @@ def test_clients_leave_while_upstream_is_being_connected(sim, relay):
     descriptors = os.listdir(f"/proc/{relay.pid}/fd")
     sockets_to_upstream = 24  # as many as were needed at once are kept for the next ones
     assert len(descriptors) < 40 + sockets_to_upstream
+
+
+# --- A stop sequence: the client has all that it asked for
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_stop_sequence_ends_the_answer_and_upstream(sim, relay, stream):
+    reply = relay.chat("count to 100000 every 5ms", stream=stream, stop=["7"])
+    sim.wait("gone==1,active==0", path="/codex/responses")
+    assert reply.status == 200
+    assert chat_text(reply).split() == ["1", "2", "3", "4", "5", "6"]
+    assert b'"finish_reason":"stop"' in reply.body
+    assert stream == reply.body.endswith(b"data: [DONE]\n\n")
+    assert only_turn(sim).client_gone
+    assert relay.finish_of(reply)["status"] == 200
+    assert not relay.log("attempt.failed")
+    assert_slot_is_as_before(relay)
+
+
+def test_connection_is_used_again_behind_a_stop_sequence(sim, relay):
+    body = {"model": "gpt-5.5", "stream": True, "stop": "3",
+            "messages": [{"role": "user", "content": "count to 100000 every 5ms"}]}
+    with relay.wire() as wire:
+        for _ in range(2):
+            wire.send_request("POST", "/v1/chat/completions", body)
+            reply = wire.read_reply()
+            assert chat_text(reply).split() == ["1", "2"]
+    sim.wait("gone==2,active==0", path="/codex/responses")
 
 
 # --- Clients that read slowly

@@ -36,8 +36,9 @@
 /* What the server does behind its answer. */
 enum after {
 	AFTER_CLOSE,
-	AFTER_RESET,
 	AFTER_WAIT,	  /* until the client goes or sends another request */
+	AFTER_READ_RESET, /* once the client has read the terminal event: a reset discards the rest
+			   */
 	AFTER_LAST_CHUNK, /* the end of a chunked body, once the client has read the rest */
 };
 
@@ -152,9 +153,11 @@ static void serve(struct server *s, int fd)
 			return;
 		atomic_fetch_add(&s->requests, 1);
 		send_answer(fd, script);
-		if (script->after == AFTER_RESET)
+		if (script->after == AFTER_READ_RESET && read(s->go[0], &token, 1) != 1)
+			return;
+		if (script->after == AFTER_READ_RESET)
 			reset_at_close(fd);
-		if (script->after == AFTER_CLOSE || script->after == AFTER_RESET)
+		if (script->after == AFTER_CLOSE || script->after == AFTER_READ_RESET)
 			return;
 		if (script->after == AFTER_LAST_CHUNK) {
 			if (read(s->go[0], &token, 1) != 1)
@@ -266,6 +269,8 @@ static void on_event(struct upstream *u, void *arg, const struct event *ev)
 	struct probe *p = arg;
 	size_t used = strlen(p->types);
 
+	if (event_is_terminal(ev->type) && p->server.scripts[0].after == AFTER_READ_RESET)
+		assert_int_equal(write(p->server.go[1], "x", 1), 1);
 	p->events++;
 	p->while_paused += p->paused;
 	snprintf(p->types + used, sizeof(p->types) - used, "%.*s ", SV_ARG(ev->name));
@@ -350,8 +355,8 @@ static const struct attempt_case attempt_cases[] = {
 		FAILURE_NONE, THREE, 1},
 	{"ends by close", {.answer = UNTIL_CLOSE CREATED DELTA COMPLETED}, FAILURE_NONE, THREE, 1},
 	{"reset behind the terminal event",
-		{.answer = CHUNKED CREATED DELTA COMPLETED, .after = AFTER_RESET}, FAILURE_NONE,
-		THREE, 1},
+		{.answer = CHUNKED CREATED DELTA COMPLETED, .after = AFTER_READ_RESET},
+		FAILURE_NONE, THREE, 1},
 	{"incomplete is no failure",
 		{.answer = UNTIL_CLOSE EVENT("{\"type\":\"response.incomplete\"}"),
 			.after = AFTER_WAIT},
