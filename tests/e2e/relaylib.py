@@ -12,6 +12,7 @@ held JSON log lines only (a sanitizer's report is none), and that no token is in
 """
 import json
 import os
+import pathlib
 import shutil
 import signal
 import socket
@@ -22,6 +23,7 @@ import time
 
 import simlib
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TIMEOUT = 60  # seconds; only a failing test waits so long
 TOKEN = "relay-dev-token"
 SEEN_BYTES_MAX = 4 << 20  # of one answer, kept for the search for tokens
@@ -38,6 +40,16 @@ def is_sanitized(binary):
     """Memory of a binary with AddressSanitizer says nothing about the program."""
     with open(binary, "rb") as file:
         return b"__asan_init" in file.read()
+
+
+def release_binary():
+    """A binary without sanitizers, for tests of memory: $RELAY_RELEASE_BIN, or a build; or None."""
+    candidates = [os.environ.get("RELAY_RELEASE_BIN"), relay_binary()]
+    candidates += [REPOSITORY / build / "codex-slot-relay" for build in ("build-check", "build")]
+    for candidate in candidates:
+        if candidate and os.path.exists(candidate) and not is_sanitized(candidate):
+            return str(candidate)
+    return None
 
 
 def merge(into, changes):

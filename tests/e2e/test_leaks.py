@@ -1,26 +1,13 @@
 """valgrind over a whole life of the relay: start, about 1,000 mixed requests, SIGTERM."""
-import os
-import pathlib
 import re
 import shutil
 
 import pytest
 
-from relaylib import (Relay, in_parallel, is_sanitized, native_body, relay_binary, responses_body)
+from relaylib import Relay, in_parallel, native_body, release_binary, responses_body
 from simlib import Sim
 
-REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 KINDS = "definite,indirect,possible"
-
-
-def release_binary():
-    """A binary without sanitizers, which valgrind cannot run: $RELAY_RELEASE_BIN, or a build."""
-    candidates = [os.environ.get("RELAY_RELEASE_BIN"), relay_binary()]
-    candidates += [REPOSITORY / build / "codex-slot-relay" for build in ("build-check", "build")]
-    for candidate in candidates:
-        if candidate and os.path.exists(candidate) and not is_sanitized(candidate):
-            return str(candidate)
-    return None
 
 
 def rounds(relay, sim):
