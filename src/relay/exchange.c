@@ -342,7 +342,7 @@ static void retry_or_fail(struct exchange *ex, const struct slot *slot, const st
 	case RETRY_OTHER_SLOT:
 		break;
 	case RETRY_SAME_STRIPPED:
-		ex->tried_count--;
+		ex->tried_count -= ex->tried_count > 0; /* note_tried() may have had no room */
 		break;
 	case RETRY_SAME_BACKOFF:
 		ex->tried_count = 0;
