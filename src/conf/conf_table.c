@@ -275,7 +275,7 @@ static const struct conf_key rows[] = {
 		.fallback = "\"gpt-5.4\"",
 		.is_valid = is_header_value,
 		.expected = "the name of a model",
-		.help = "Model of requests that name none, and of new slot records.",
+		.help = "Model that `/v1/models` lists, and of new slot records.",
 	},
 	{
 		.name = "slotConcurrency",
