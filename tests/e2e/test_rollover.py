@@ -455,9 +455,16 @@ def test_entitlement_tries_one_other_slot(sim, relay):
     sim.script("*", {**UNSUPPORTED, "repeat": 2})
     reply = relay.responses("hello")
     assert reply.status == 400
-    assert reply.json == UNSUPPORTED["body"], "upstream's words"
+    assert reply.json["error"]["message"] == UNSUPPORTED["body"]["detail"], "upstream's words"
     assert turn_accounts(sim) == ["acct-1", "acct-2"]
     assert_unpunished(relay)
+
+
+def test_entitlement_tells_codex_the_body_as_it_came(sim, relay):
+    sim.script("*", {**UNSUPPORTED, "repeat": 2})
+    reply = relay.native("hello")
+    assert (reply.status, reply.json) == (400, UNSUPPORTED["body"])
+    assert len(sim.turns()) == 2
 
 
 def test_entitlement_is_remembered_for_the_model(sim, relay):
