@@ -49,6 +49,8 @@ def test_all_of_a_crowd_are_served(sim, start_relay):
     replies = in_parallel(
         [lambda n=n: relay.responses(f"count to 3 every 5ms, {n}") for n in range(40)])
     assert [r.status for r in replies] == [200] * 40
+    for reply in replies:
+        relay.finish_of(reply)
     active = peak = 0
     for line in relay.log():
         active += {"slot.selection": 1, "request.finish": -1}.get(line["event"], 0)

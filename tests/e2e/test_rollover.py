@@ -460,6 +460,13 @@ def test_entitlement_tries_one_other_slot(sim, relay):
     assert_unpunished(relay)
 
 
+def test_entitlement_tells_codex_the_body_as_it_came(sim, relay):
+    sim.script("*", {**UNSUPPORTED, "repeat": 2})
+    reply = relay.native("hello")
+    assert (reply.status, reply.json) == (400, UNSUPPORTED["body"])
+    assert len(sim.turns()) == 2
+
+
 def test_entitlement_is_remembered_for_the_model(sim, relay):
     sim.script(1, UNSUPPORTED)
     assert relay.responses("one").headers["x-relay-slot-id"] == "slot-2"
