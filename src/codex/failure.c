@@ -243,12 +243,13 @@ static void set_text(char *dst, size_t size, const char *text)
 		snprintf(dst, size, "%s", text);
 }
 
-/* 4xx stays as it was told; an overload is 503, so that clients wait a little. */
+/* 4xx stays as it was told, but for 401: the client's own token was right. An overload is 503, so
+ * that clients wait a little. */
 static int told_status(enum failure_class class, const struct refusal *r)
 {
 	switch (class) {
 	case FAILURE_CLIENT:
-		return r->status >= 400 && r->status < 500 ? r->status : 400;
+		return r->status >= 400 && r->status < 500 && r->status != 401 ? r->status : 400;
 	case FAILURE_TRANSIENT:
 		if (r->status == 503 || r->status == 529 ||
 			strcmp(r->code, "server_is_overloaded") == 0 ||

@@ -76,7 +76,6 @@ int chat_messages_instructions(struct chat_messages *m)
 		return -EINVAL;
 	if (!any)
 		return 0;
-	m->has_content = true;
 	jw_key_lit(m->w, SV("instructions"));
 	jw_str_begin(m->w);
 	for (size_t i = 0; i < m->leading && jv_next(&it); i++) {
@@ -373,6 +372,7 @@ int chat_messages_input(struct chat_messages *m)
 {
 	struct jv_iter it = jv_iter(m->list);
 
+	m->has_content = false; /* instructions alone are no input */
 	jw_arr(m->w);
 	for (m->index = 0; jv_next(&it); m->index++) {
 		if (write_message(m, it.value))

@@ -17,7 +17,7 @@ struct chat_messages {
 	size_t leading;	      /* how many leading system messages there are */
 	size_t dropped;	      /* replies without a call */
 	size_t first_dropped; /* index of the first one's message */
-	bool has_content;     /* something that is not empty was written */
+	bool has_content;     /* something that is not empty was written to input */
 };
 
 /* Reads what has to be known before writing. -EINVAL. */
