@@ -496,8 +496,3 @@ void codex_body_derive_key(struct jv request, char out[37])
 		parts[i] = key_part(found[i]);
 	ident_derived_uuid(parts, ARRAY_LEN(parts), out);
 }
-
-bool codex_body_has_blobs(struct jv request)
-{
-	return items_have_blobs(jv_get(request, SV("input")));
-}

@@ -46,9 +46,6 @@ int codex_body_build(struct jv request, const struct codex_body_options *options
  */
 void codex_body_derive_key(struct jv request, char out[37]);
 
-/* Does `input` hold a reasoning or compaction item with encrypted_content (bound to an account)? */
-bool codex_body_has_blobs(struct jv request);
-
 /* The table of top-level members, row by row; NULL behind the last one. For tests. */
 const struct codex_body_rule *codex_body_rule(size_t row);
 

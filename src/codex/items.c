@@ -21,14 +21,6 @@ static const struct items_part_rule part_rules[] = {
 	{false, SV("text"), SV("input_text")},
 };
 
-/* Items whose encrypted_content belongs to the account that made it. */
-static const struct sv blob_types[] = {
-	SV("reasoning"),
-	SV("compaction"),
-	SV("compaction_summary"),
-	SV("context_compaction"),
-};
-
 enum fate {
 	FATE_KEEP,
 	FATE_DROP,
@@ -293,30 +285,6 @@ int items_write(
 		return write_changed(w, input, options, err);
 	jw_jv(w, input);
 	return 0;
-}
-
-static bool is_blob_type(struct jv type)
-{
-	for (size_t i = 0; i < ARRAY_LEN(blob_types); i++) {
-		if (jv_str_eq(type, blob_types[i]))
-			return true;
-	}
-	return false;
-}
-
-bool items_have_blobs(struct jv input)
-{
-	struct jv_iter it = jv_iter(input);
-
-	if (!jv_is(input, JV_ARRAY))
-		return false;
-	while (jv_next(&it)) {
-		struct item item = pick(it.value);
-
-		if (has_blob(&item) && is_blob_type(item.type))
-			return true;
-	}
-	return false;
 }
 
 struct jv items_first_user(struct jv input)

@@ -34,8 +34,6 @@ int items_write(struct jw *w, struct jv input, const struct items_options *optio
 	struct api_err *err) MUST_CHECK;
 /* Would items_write() change anything (or refuse)? */
 bool items_need_change(struct jv input, const struct items_options *options);
-/* Does an item hold a blob that belongs to one account? */
-bool items_have_blobs(struct jv input);
 /* The first item of the role user, or else the first item; JV_NONE when there is none. */
 struct jv items_first_user(struct jv input);
 

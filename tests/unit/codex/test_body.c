@@ -435,31 +435,6 @@ static void test_derive_key(void **state)
 	}
 }
 
-struct blob_case {
-	const char *request;
-	bool has;
-};
-
-static const struct blob_case blob_cases[] = {
-	{"{\"input\":[{\"type\":\"reasoning\",\"encrypted_content\":\"g\"}]}", true},
-	{"{\"input\":[{},{\"type\":\"compaction\",\"encrypted_content\":\"g\"}]}", true},
-	{"{\"input\":[{\"type\":\"compaction_summary\",\"encrypted_content\":\"g\"}]}", true},
-	{"{\"input\":[{\"type\":\"context_compaction\",\"encrypted_content\":\"g\"}]}", true},
-	{"{\"input\":[{\"type\":\"reasoning\",\"encrypted_content\":null}]}", false},
-	{"{\"input\":[{\"type\":\"message\",\"encrypted_content\":\"g\"}]}", false},
-	{"{\"input\":{\"a\":{\"type\":\"reasoning\",\"encrypted_content\":\"g\"}}}", false},
-	{"{\"input\":\"x\"}", false},
-	{"{}", false},
-};
-
-static void test_has_blobs(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(blob_cases); i++)
-		assert_int_equal(codex_body_has_blobs(parse(sv_cstr(blob_cases[i].request))),
-			blob_cases[i].has);
-}
-
 /* Bodies of the real CLI: nothing changes natively; as a stranger's, tools and input still do not.
  */
 static void check_capture(const char *name)
@@ -511,7 +486,6 @@ int main(void)
 		cmocka_unit_test(test_every_part_rule),
 		cmocka_unit_test(test_too_big),
 		cmocka_unit_test(test_derive_key),
-		cmocka_unit_test(test_has_blobs),
 		cmocka_unit_test(test_captures),
 	};
 
