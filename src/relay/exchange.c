@@ -189,6 +189,13 @@ static struct lease_request lease_request_of(const struct exchange *ex)
 	};
 }
 
+/* Limits count from when they are told, not from when a long answer has ended. */
+static void note_meters(struct exchange *ex, struct upstream *u)
+{
+	if (upstream_meters(u))
+		lease_meters(&ex->lease, upstream_meters(u), clock_wall_ms());
+}
+
 static void on_upstream_head(struct upstream *u, void *arg, int status)
 {
 	struct exchange *ex = arg;
@@ -198,6 +205,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 
 	(void)status;
 	set_state(ex, HEAD);
+	note_meters(ex, u);
 	for (size_t i = 0; i < count; i++) {
 		if (sv_ieq(headers[i].name, SV("x-codex-turn-state")))
 			turn_state = headers[i].value;
@@ -263,6 +271,8 @@ static void on_upstream_event(struct upstream *u, void *arg, const struct event 
 
 	if (ex->state == HEAD)
 		set_state(ex, STREAM);
+	if (ev->type == EVENT_RATE_LIMITS)
+		note_meters(ex, u);
 	err = answer_event(&ex->answer, ev);
 	if (err)
 		on_answer_error(ex, err);

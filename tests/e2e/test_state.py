@@ -390,3 +390,13 @@ def test_no_token_in_logs_answers_and_state(sim, relay):
             with open(os.path.join(path, name), "rb") as file:
                 data = file.read()
             assert name == "auth-profiles.json" or token.encode() not in data, name
+
+
+def test_limits_are_learnt_while_an_answer_is_running(sim, relay):
+    sim.set_account(1, primary={"used_percent": 95})
+    with relay.stream("count to 2000 every 100ms") as stream:
+        assert stream.wait_head() == 200
+        relay.wait_for("config.reload")  # the relay has seen what it wrote a second later
+        assert relay.records()["slot-1"]["usage"]["fivePct"] <= 5
+        assert relay.health()["inflight"] == 1
+    relay.wait_for("request.finish")
