@@ -59,6 +59,7 @@ struct exchange {
 	size_t header_count;
 	struct deferred reap; /* frees us outside of all callbacks */
 	struct exchange_times times;
+	int64_t first_attempt_us; /* monotonic; the retry budget counts from here */
 };
 
 static void set_state(struct exchange *ex, enum state next)
@@ -340,7 +341,7 @@ static void retry_or_fail(struct exchange *ex, const struct slot *slot, const st
 	note_tried(ex, slot);
 	without = lease_request_of(ex);
 	ex->retry.committed = ex->answer.committed;
-	ex->retry.elapsed_ms = (clock_mono_us() - ex->times.started_us) / 1000;
+	ex->retry.elapsed_ms = (clock_mono_us() - ex->first_attempt_us) / 1000;
 	ex->retry.other_slot = slot_table_could_lease(ex->relay->slots, &without);
 	action = retry_decide(f->class, &ex->retry);
 	exchange_log_attempt(ex->id, ex->answer.slot_id, f, action);
@@ -484,6 +485,8 @@ static void start_attempt(struct exchange *ex)
 	int rc;
 
 	set_state(ex, CONNECT);
+	if (!ex->first_attempt_us)
+		ex->first_attempt_us = clock_mono_us();
 	rc = build_body(ex, &err);
 	if (rc == -EINVAL) {
 		cancel_attempt(ex);

@@ -594,3 +594,15 @@ def test_foreign_reasoning_refused_twice_is_the_clients_400(sim, relay):
     reply = relay.responses(conversation("gAAAAA-x"))
     assert (reply.status, reply.json["error"]) == (400, error)
     assert len(sim.turns()) == 2
+
+
+def test_time_spent_waiting_is_not_taken_from_the_retries(sim, start_relay):
+    relay = start_relay(slots=2, config={"slotConcurrency": 1, "retry": {"budgetSeconds": 1}})
+    with relay.stream("count to 12 every 200ms") as one, relay.stream("count to 9 every 200ms"):
+        assert one.wait_head() == 200
+        relay.wait_for("slot.selection", lambda l: relay.health()["inflight"] == 2)
+        sim.script("*", refusal(503, code="server_is_overloaded", message="too much"))
+        reply = relay.chat("hello")
+        assert reply.status == 200
+    assert relay.finish_of(reply)["attempts"] == 2
+    assert relay.finish_of(reply)["queue_ms"] > 1000
