@@ -30,6 +30,7 @@
 #define LIMIT_RESPONSE_HEAD_BYTES KIB(64) /* 1xx heads before the final one included */
 #define LIMIT_RESPONSE_HEADERS_COUNT 256
 #define LIMIT_REQUEST_HEAD_BYTES KIB(256) /* headers that we send */
+#define LIMIT_CALL_BODY_BYTES MIB(4) /* an answer of the control plane: usage, models, tokens */
 
 /* JSON. */
 #define LIMIT_JSON_DEPTH 256		  /* client bodies and upstream events */

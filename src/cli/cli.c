@@ -10,103 +10,6 @@
 #include <unistd.h>
 
 #define DEFAULT_ROOT "./.codex-slot-relay-runtime"
-#define OPTION_SLOT                                          \
-	{                                                    \
-		"--slot", "N", true, "the slot: 2 or slot-2" \
-	}
-
-static const struct cli_command commands[] = {
-	{
-		.name = "init",
-		.summary = "creates the runtime directory and its configuration",
-		.details = "What exists is kept. With --force, config/relay.json is written anew "
-			   "with the defaults;\nits tokens, keys that this program does not know, "
-			   "and all slots stay.",
-		.example = "init --runtime-root ~/relay",
-		.options = {{"--force", NULL, false, "rewrite config/relay.json"}},
-		.run = cli_runtime_init,
-	},
-	{
-		.name = "serve",
-		.summary = "runs the relay",
-		.details = "SIGTERM ends it after running streams are through; SIGHUP reads the "
-			   "configuration again.",
-		.example = "serve",
-		.run = cli_serve,
-	},
-	{
-		.name = "slot-auth-import-file",
-		.summary = "adds a slot, or gives it new credentials, from a file",
-		.details =
-			"Takes auth-profiles.json, {\"oauth\":{\"openai-codex\":{...}}}, a flat "
-			"object with access,\nrefresh and expires, and the auth.json of Codex CLI. "
-			"The slot's label and whether it is\nenabled stay as they are.",
-		.example = "slot-auth-import-file --slot 2 --label work "
-			   "--auth-file ~/.codex/auth.json",
-		.options =
-			{
-				OPTION_SLOT,
-				{"--label", "TEXT", false,
-					"its name; default: the account's e-mail"},
-				{"--auth-file", "FILE", true, "the file with the credentials"},
-			},
-		.run = cli_import_file,
-	},
-	{
-		.name = "slot-list",
-		.summary = "shows the slots with what is left of their limits",
-		.example = "slot-list",
-		.run = cli_slots_list,
-	},
-	{
-		.name = "slot-enable",
-		.summary = "lets requests use a slot",
-		.example = "slot-enable --slot 2",
-		.options = {OPTION_SLOT},
-		.run = cli_slots_enable,
-	},
-	{
-		.name = "slot-disable",
-		.summary = "keeps requests away from a slot",
-		.example = "slot-disable --slot 2",
-		.options = {OPTION_SLOT},
-		.run = cli_slots_disable,
-	},
-	{
-		.name = "slot-remove",
-		.summary = "deletes a slot with its credentials",
-		.example = "slot-remove --slot 2",
-		.options = {OPTION_SLOT},
-		.run = cli_slots_remove,
-	},
-	{
-		.name = "health",
-		.summary = "shows the state of the relay as its files tell it",
-		.example = "health --json",
-		.run = cli_runtime_health,
-	},
-	{
-		.name = "help",
-		.summary = "explains the program or a command",
-		.example = "help slot-list",
-		.run = cli_help,
-		.takes_operand = true,
-	},
-	{
-		.name = "config-doc",
-		.summary = "prints docs/config.md",
-		.example = "config-doc",
-		.run = cli_runtime_config_doc,
-		.hidden = true,
-	},
-};
-
-const struct cli_command *cli_commands(size_t *ret_count)
-{
-	*ret_count = ARRAY_LEN(commands);
-	return commands;
-}
-
 static void PRINTF_LIKE(3, 0)
 	complain(const char *command, const char *kind, const char *fmt, va_list args)
 {
@@ -278,7 +181,10 @@ static int parse_option(struct cli_context *ctx, struct words *w)
 
 static const struct cli_command *find_command(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+	size_t count;
+	const struct cli_command *commands = cli_commands(&count);
+
+	for (size_t i = 0; i < count; i++) {
 		if (strcmp(commands[i].name, name) == 0)
 			return &commands[i];
 	}
@@ -290,8 +196,8 @@ static int parse_word(struct cli_context *ctx, struct words *w)
 	const char *word = w->text[w->at++];
 	const char *nearest;
 
-	if (ctx->command && ctx->command->takes_operand && !ctx->operand) {
-		ctx->operand = word;
+	if (ctx->command && ctx->operand_count < ctx->command->operands_max) {
+		ctx->operands[ctx->operand_count++] = word;
 		return CLI_OK;
 	}
 	if (ctx->command)

@@ -20,7 +20,7 @@ enum cli_exit {
 	CLI_NOT_FOUND = 4, /* no such slot */
 };
 
-enum { CLI_OPTIONS_MAX = 8 };
+enum { CLI_OPTIONS_MAX = 8, CLI_OPERANDS_MAX = 3 };
 
 struct cli_option {
 	const char *name;  /* "--slot"; NULL ends a list */
@@ -38,8 +38,9 @@ struct cli_command {
 	const char *example; /* arguments of an example, without the program's name */
 	struct cli_option options[CLI_OPTIONS_MAX + 1];
 	int (*run)(const struct cli_context *ctx);
-	bool hidden;	    /* not in the list of commands */
-	bool takes_operand; /* one word that is no option may follow */
+	bool hidden;	      /* not in the list of commands */
+	const char *operands; /* words that are no options, for the usage line: "get KEY" */
+	size_t operands_max;  /* how many may follow; the command checks that they are enough */
 };
 
 struct cli_context {
@@ -50,7 +51,8 @@ struct cli_context {
 	bool table; /* asked for, where JSON would be the default */
 	bool color;
 	const char *values[CLI_OPTIONS_MAX]; /* by the index of the option; "" for a flag */
-	const char *operand;
+	const char *operands[CLI_OPERANDS_MAX];
+	size_t operand_count;
 };
 
 /* The whole program but main(): the exit status. */

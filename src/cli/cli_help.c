@@ -55,7 +55,8 @@ void cli_help_command(FILE *to, const struct cli_command *command)
 	for (const struct cli_option *o = command->options; o->name; o++)
 		fprintf(to, o->required ? " %s%s%s" : " [%s%s%s]", o->name, o->value ? " " : "",
 			o->value ? o->value : "");
-	fprintf(to, "%s\n", command->takes_operand ? " [command]" : "");
+	fprintf(to, "%s%s\n", command->operands ? " " : "",
+		command->operands ? command->operands : "");
 	if (command->details)
 		fprintf(to, "\n%s\n", command->details);
 	if (command->options[0].name)
@@ -141,15 +142,15 @@ int cli_help(const struct cli_context *ctx)
 	size_t count;
 	const struct cli_command *commands = cli_commands(&count);
 
-	if (!ctx->operand) {
+	if (!ctx->operand_count) {
 		cli_help_program(stdout);
 		return CLI_OK;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(commands[i].name, ctx->operand) == 0) {
+		if (strcmp(commands[i].name, ctx->operands[0]) == 0) {
 			cli_help_command(stdout, &commands[i]);
 			return CLI_OK;
 		}
 	}
-	return cli_fail(ctx, CLI_USAGE, "unknown command \"%s\"", ctx->operand);
+	return cli_fail(ctx, CLI_USAGE, "unknown command \"%s\"", ctx->operands[0]);
 }

@@ -35,6 +35,9 @@ struct conf {
 	int64_t cooldown_generic_s, cooldown_quota_s;
 	enum conf_backend auth_backend, usage_backend, runner_backend;
 	char *runner_agent_id;
+	char *auth_issuer;	  /* auth.issuer "https://auth.openai.com" */
+	char *auth_client_id;	  /* auth.clientId */
+	char *auth_redirect_uri;  /* auth.redirectUri "http://localhost:1455/auth/callback" */
 	int64_t slot_concurrency; /* slotConcurrency 8, 1..1000 */
 	int64_t queue_timeout_s;  /* queueTimeoutSeconds 30, 0..3600 */
 	int64_t max_attempts;	  /* retry.maxAttempts 16: upstream tries per request, 1..1024 */

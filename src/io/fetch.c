@@ -518,6 +518,7 @@ static void set_request(struct fetch *f, const struct fetch_request *r)
 	set_fixed_options(f);
 	set_method(f, r);
 	curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+	curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT, (long)r->fresh_connection);
 	if (curl_easy_setopt(f->easy, CURLOPT_URL, r->url) != CURLE_OK)
 		set_fault(f, FETCH_CONNECT, "bad URL");
 	if (header_list_build(&f->headers, r->headers, r->header_count))

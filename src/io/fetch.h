@@ -68,6 +68,9 @@ struct fetch_request {
 	int64_t idle_timeout_ms;    /* between bytes, from the sent request on; not counted while
 				       paused; 0: none */
 	int64_t total_timeout_ms;   /* 0: none */
+	/* On a connection of its own. libcurl sends a request once more by itself when a kept
+	 * connection turns out to be dead: not so here, for requests that must go out once. */
+	bool fresh_connection;
 };
 /* Starts at the next loop turn at the latest. Never fails: problems arrive in on_done. */
 struct fetch *fetch_start(struct fetch_pool *p, const struct fetch_request *r,

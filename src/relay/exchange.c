@@ -480,7 +480,7 @@ static void refuse_token(struct exchange *ex)
 
 static void start_attempt(struct exchange *ex)
 {
-	struct codex_cred cred = lease_cred(&ex->lease);
+	struct codex_cred cred = slot_cred(ex->lease.slot);
 	struct api_err err;
 	int rc;
 

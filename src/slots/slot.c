@@ -40,6 +40,15 @@ void slot_set_error(struct slot *s, const char *class_name, struct sv text)
 	s->last_error[n] = '\0';
 }
 
+struct codex_cred slot_cred(const struct slot *s)
+{
+	return (struct codex_cred){
+		.access = &s->access,
+		.account_id = sv_cstr(s->account_id),
+		.base_url = sv_cstr(s->base_url),
+	};
+}
+
 /* The window that stands for a kind: the month's when there is no week's. */
 static enum meter_kind kind_in_use(const struct slot *s, enum meter_kind kind)
 {

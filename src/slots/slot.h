@@ -67,6 +67,8 @@ struct slot {
  * to fit, and no text that holds the slot's token.
  */
 void slot_set_error(struct slot *s, const char *class_name, struct sv text);
+/* What the upstream needs to know of it; views, valid until the slot changes. */
+struct codex_cred slot_cred(const struct slot *s);
 /*
  * When the window stops counting: its reset, or, when nobody told that, its length after it was
  * seen. Unix ms; 0: unknown.

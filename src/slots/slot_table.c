@@ -436,12 +436,3 @@ void lease_meters(struct lease *l, const struct meters *m, int64_t now_ms)
 	l->slot->checked_at_ms = now_ms;
 	slot_table_mark_dirty(l->table, l->slot);
 }
-
-struct codex_cred lease_cred(const struct lease *l)
-{
-	return (struct codex_cred){
-		.access = &l->slot->access,
-		.account_id = sv_cstr(l->slot->account_id),
-		.base_url = sv_cstr(l->slot->base_url),
-	};
-}

@@ -74,7 +74,6 @@ void lease_note(struct lease *l, const struct slot_verdict *v, int64_t now_ms);
 void lease_release(struct lease *l, const struct slot_verdict *v, int64_t now_ms);
 /* Newer limits seen while an attempt runs. */
 void lease_meters(struct lease *l, const struct meters *m, int64_t now_ms);
-struct codex_cred lease_cred(const struct lease *l);
 
 /* Unix ms of soonest recovery over slots of the latest over a slot's exhausted windows and
  * cooldown; 0 unknown. */

@@ -296,7 +296,8 @@ static void pool_close(void)
 }
 
 /* One GET against a script, all the way. */
-static struct probe fetch_once(void (*script)(struct connection *c), struct fetch_request r)
+__attribute__((unused)) static struct probe fetch_once(
+	void (*script)(struct connection *c), struct fetch_request r)
 {
 	struct probe p = {0};
 
@@ -311,7 +312,8 @@ static struct probe fetch_once(void (*script)(struct connection *c), struct fetc
 	return p;
 }
 
-static void assert_outcome(const struct probe *p, enum fetch_outcome outcome, int status)
+__attribute__((unused)) static void assert_outcome(
+	const struct probe *p, enum fetch_outcome outcome, int status)
 {
 	if (p->result.outcome != outcome)
 		fail_msg("outcome %d: %s", (int)p->result.outcome, p->message);
@@ -322,7 +324,7 @@ static void assert_outcome(const struct probe *p, enum fetch_outcome outcome, in
 		assert_string_not_equal(p->message, "");
 }
 
-static char *big_body;
+__attribute__((unused)) static char *big_body;
 
 static void serve_plain(struct connection *c)
 {
@@ -331,7 +333,7 @@ static void serve_plain(struct connection *c)
 			     "x-codex-plan: second\r\nX-Empty:\r\n\r\nhello");
 }
 
-static void say_go(struct probe *p)
+__attribute__((unused)) static void say_go(struct probe *p)
 {
 	(void)p;
 	assert_int_equal(write(server.go[1], "g", 1), 1);

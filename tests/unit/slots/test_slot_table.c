@@ -279,7 +279,7 @@ static void test_removed_slot_lives_until_its_last_lease(void **state)
 	assert_int_equal(slot_table_count(t), 1);
 	assert_null(slot_table_find(t, "slot-1"));
 	assert_true(l.slot->removed);
-	assert_true(sv_eq(secret_expose(lease_cred(&l).access), SV("token")));
+	assert_true(sv_eq(secret_expose(slot_cred(l.slot).access), SV("token")));
 	lease_release(&l, &success, NOW_MS);
 	assert_int_equal(capacity, 2);
 	slot_table_free(t);
