@@ -227,6 +227,11 @@ void slot_table_mark_dirty(struct slot_table *t, struct slot *s)
 		t->on_dirty(t->on_dirty_arg);
 }
 
+void slot_table_note_capacity(struct slot_table *t)
+{
+	capacity_changed(t);
+}
+
 /* Latest end over the windows of a slot that are used up. */
 static int64_t exhausted_until_ms(const struct slot *s, int64_t now_ms)
 {

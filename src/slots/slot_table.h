@@ -32,6 +32,8 @@ void slot_table_on_dirty(struct slot_table *t, void (*fn)(void *arg), void *arg)
 /* fn is called (from lease_release or a state change) when a lease may have become available. */
 void slot_table_on_capacity(struct slot_table *t, void (*fn)(void *arg), void *arg);
 void slot_table_mark_dirty(struct slot_table *t, struct slot *s);
+/* A slot may serve again, though no lease was released: calls on_capacity. */
+void slot_table_note_capacity(struct slot_table *t);
 
 /* The right to run one attempt on a slot. Released exactly once. */
 struct lease {

@@ -14,10 +14,10 @@ struct usage_answer {
 	const char *problem; /* why there is none, for people; NULL: there is one */
 	/* NULL with no problem: what is stored counts. */
 	const struct meters *meters;
-	bool is_whole;		   /* windows that it does not tell of do not exist */
-	bool limit_reached;	   /* upstream refuses requests for now */
-	const char *disabled_code; /* the account is gone, upstream's code; NULL: not said */
-	int64_t retry_at_ms;	   /* unix ms before which not to ask again; 0 none */
+	bool is_whole;	    /* windows that it does not tell of do not exist */
+	bool limit_reached; /* upstream refuses requests for now, whatever the windows say */
+	const struct failure *gone; /* upstream says that there is no such account; NULL */
+	int64_t retry_at_ms;	    /* unix ms before which not to ask again; 0 none */
 };
 
 /*
