@@ -93,6 +93,8 @@ static void close_all(struct relay *r)
 	dir_watch_free(r->watch);
 	r->watch = NULL;
 	exchange_abort_all(r);
+	if (r->extension)
+		r->extension->on_stop(r);
 	http_server_free(r->server);
 	r->server = NULL;
 	fetch_pool_free(r->pool);
@@ -153,6 +155,8 @@ static void on_terminate(void *arg, int signo)
 		return;
 	}
 	r->draining = true;
+	if (r->extension)
+		r->extension->on_drain(r);
 	timer_start(&r->patience, r->conf->drain_timeout_s * 1000);
 	http_server_drain(r->server);
 	http_server_on_idle(r->server, on_idle, r);
@@ -306,6 +310,8 @@ static int start(struct relay *r)
 		return status;
 	}
 	start_watch(r);
+	if (r->extension)
+		r->extension->on_start(r);
 	loop_on_signal(r->loop, SIGTERM, on_terminate, r);
 	loop_on_signal(r->loop, SIGINT, on_terminate, r);
 	loop_on_signal(r->loop, SIGHUP, on_hangup, r);
@@ -315,6 +321,9 @@ static int start(struct relay *r)
 
 static void tear_down(struct relay *r)
 {
+	if (r->extension)
+		r->extension->on_free(r);
+	buf_fini(&r->param);
 	saver_free(r->saver);
 	waitq_free(r->waitq);
 	if (r->loop)
@@ -326,12 +335,18 @@ static void tear_down(struct relay *r)
 	log_fini();
 }
 
-int relay_run(const char *runtime_root, const char *profile)
+int relay_run(
+	const char *runtime_root, const char *profile, const struct relay_extension *extension)
 {
-	struct relay r = {.root = mem_strdup(runtime_root), .profile = mem_strdup(profile)};
+	struct relay r = {
+		.root = mem_strdup(runtime_root),
+		.profile = mem_strdup(profile),
+		.extension = extension,
+	};
 	int rc;
 
 	mem_keep_free();
+	buf_init(&r.param, LIMIT_PARAM_BYTES);
 	rc = start(&r);
 	if (r.loop)
 		loop_run(r.loop);
