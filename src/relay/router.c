@@ -154,11 +154,19 @@ static void refuse_method(struct relay *r, struct http_stream *s, struct finding
 	reply_error(r, s, &err, &allow);
 }
 
-static void refuse_token(struct relay *r, struct http_stream *s)
+/* A client of the relay hears that its token is right, but not for this. */
+static void refuse_token(
+	struct relay *r, struct http_stream *s, const struct route *route, struct sv token)
 {
 	struct http_header challenge = {SV("WWW-Authenticate"), SV("Bearer")};
 	struct api_err err;
 
+	if (route->role == ROLE_ADMIN && conf_token_ok(r->conf, token)) {
+		api_err_set(&err, 403, "permission_error", "admin_token_required",
+			"The admin API takes the relay's adminToken only.");
+		reply_error(r, s, &err, NULL);
+		return;
+	}
 	api_err_set(&err, 401, "authentication_error", "invalid_api_key",
 		"The relay's token is missing or wrong: send it as Authorization: Bearer.");
 	reply_error(r, s, &err, &challenge);
@@ -189,10 +197,11 @@ static bool may_ask(const struct relay *r, const struct route *route, struct sv 
 	case ROLE_NONE:
 		return true;
 	case ROLE_CLIENT:
+		return conf_token_ok(r->conf, token);
 	case ROLE_ADMIN:
-		break;
+		return conf_admin_token_ok(r->conf, token);
 	}
-	return conf_token_ok(r->conf, token);
+	return false;
 }
 
 static size_t body_cap(const struct relay *r, const struct route *route)
@@ -213,7 +222,7 @@ static void on_found(struct relay *r, struct http_stream *s, const struct http_r
 	else if (!f->route)
 		refuse_method(r, s, f);
 	else if (!may_ask(r, f->route, client_token(request)))
-		refuse_token(r, s);
+		refuse_token(r, s, f->route, client_token(request));
 	else if (is_too_large_for_native(r, request))
 		refuse_size(r, s);
 	else
