@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/runtime_dir.h"
+#include "io/fetch_conf.h"
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
@@ -93,6 +94,8 @@ static void close_all(struct relay *r)
 	dir_watch_free(r->watch);
 	r->watch = NULL;
 	exchange_abort_all(r);
+	if (r->extension)
+		r->extension->on_stop(r);
 	http_server_free(r->server);
 	r->server = NULL;
 	fetch_pool_free(r->pool);
@@ -153,6 +156,8 @@ static void on_terminate(void *arg, int signo)
 		return;
 	}
 	r->draining = true;
+	if (r->extension)
+		r->extension->on_drain(r);
 	timer_start(&r->patience, r->conf->drain_timeout_s * 1000);
 	http_server_drain(r->server);
 	http_server_on_idle(r->server, on_idle, r);
@@ -202,26 +207,6 @@ static enum log_level level_of(const char *name)
 			return (enum log_level)i;
 	}
 	return LOG_INFO;
-}
-
-/* "none" is no proxy at all, whatever the environment says: "" to libcurl. */
-static const char *proxy_of(const struct conf *c)
-{
-	if (!c->upstream_proxy[0])
-		return NULL;
-	return strcmp(c->upstream_proxy, "none") == 0 ? "" : c->upstream_proxy;
-}
-
-static struct fetch_pool *make_pool(struct relay *r)
-{
-	const struct conf *c = r->conf;
-
-	return fetch_pool_new(
-		r->loop, &(struct fetch_options){
-				 .http2 = strcmp(c->upstream_http_version, "2") == 0,
-				 .ca_file = c->upstream_ca_file[0] ? c->upstream_ca_file : NULL,
-				 .proxy = proxy_of(c),
-			 });
 }
 
 static int start_server(struct relay *r)
@@ -285,6 +270,7 @@ static void raise_descriptor_limit(void)
 
 static int start(struct relay *r)
 {
+	struct fetch_options options;
 	int status = load_state(r);
 
 	if (status)
@@ -299,13 +285,16 @@ static int start(struct relay *r)
 	r->waitq = waitq_new(r->loop);
 	slot_table_on_capacity(r->slots, on_capacity, r);
 	r->saver = saver_new(r->loop, r->root, r->slots);
-	r->pool = make_pool(r);
+	options = fetch_conf_options(r->conf);
+	r->pool = fetch_pool_new(r->loop, &options);
 	status = start_server(r);
 	if (status) {
 		close_all(r);
 		return status;
 	}
 	start_watch(r);
+	if (r->extension)
+		r->extension->on_start(r);
 	loop_on_signal(r->loop, SIGTERM, on_terminate, r);
 	loop_on_signal(r->loop, SIGINT, on_terminate, r);
 	loop_on_signal(r->loop, SIGHUP, on_hangup, r);
@@ -315,6 +304,9 @@ static int start(struct relay *r)
 
 static void tear_down(struct relay *r)
 {
+	if (r->extension)
+		r->extension->on_free(r);
+	buf_fini(&r->param);
 	saver_free(r->saver);
 	waitq_free(r->waitq);
 	if (r->loop)
@@ -326,12 +318,18 @@ static void tear_down(struct relay *r)
 	log_fini();
 }
 
-int relay_run(const char *runtime_root, const char *profile)
+int relay_run(
+	const char *runtime_root, const char *profile, const struct relay_extension *extension)
 {
-	struct relay r = {.root = mem_strdup(runtime_root), .profile = mem_strdup(profile)};
+	struct relay r = {
+		.root = mem_strdup(runtime_root),
+		.profile = mem_strdup(profile),
+		.extension = extension,
+	};
 	int rc;
 
 	mem_keep_free();
+	buf_init(&r.param, LIMIT_PARAM_BYTES);
 	rc = start(&r);
 	if (r.loop)
 		loop_run(r.loop);
