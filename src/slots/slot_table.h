@@ -45,6 +45,7 @@ struct lease {
 struct lease_request {
 	struct sv session; /* affinity key, empty: none */
 	struct sv model;
+	bool any_catalogue;		 /* ask slots too whose catalogue lacks the model */
 	const struct slot *const *tried; /* slots not to use again */
 	size_t tried_count;
 	int64_t now_ms; /* wall */
@@ -64,6 +65,11 @@ struct lease_report {
  */
 int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct lease *ret,
 	struct lease_report *report) MUST_CHECK;
+/*
+ * Is the model known to be with no slot? Only when the catalogue of every enabled slot is known and
+ * lacks it.
+ */
+bool slot_table_lacks_model(struct slot_table *t, struct sv model, int64_t now_ms);
 /* Would slot_table_lease() find a slot, now or when a busy one gets free? Takes nothing. */
 bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r);
 /* Remembers under any key (a turn-state) that it came from this slot, and asks for it. */

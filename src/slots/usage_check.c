@@ -70,7 +70,8 @@ static void on_answer(void *arg, const struct usage_answer *answer)
 		snprintf(result.problem, sizeof(result.problem), "%s", answer->problem);
 	else if (!result.slot)
 		snprintf(result.problem, sizeof(result.problem), "the slot is gone");
-	if (result.slot && answer->gone)
+	result.disabled = result.slot && answer->gone && result.slot->enabled;
+	if (result.disabled)
 		bury(c, result.slot, answer->gone);
 	else if (result.updated && answer->meters)
 		apply(c, result.slot, answer);
