@@ -356,25 +356,32 @@ int conf_parse(struct sv text, const char *runtime_root, const char *profile, st
 	return result;
 }
 
-int conf_load(
-	const char *runtime_root, const char *profile, struct conf **ret, struct conf_error *err)
+int conf_read(const char *runtime_root, struct buf *out, struct conf_error *err)
 {
 	char *path = runtime_config_path(runtime_root);
-	struct buf text;
-	int result;
+	int result = durable_read(path, out);
 
-	buf_init(&text, LIMIT_CONFIG_FILE_BYTES);
-	result = durable_read(path, &text);
 	if (result == -ENOENT)
 		snprintf(err->message, sizeof(err->message), "%.400s: not there: run init first",
 			path);
 	else if (result)
 		snprintf(err->message, sizeof(err->message), "%.400s: %s", path, strerror(-result));
-	else
+	free(path);
+	return result;
+}
+
+int conf_load(
+	const char *runtime_root, const char *profile, struct conf **ret, struct conf_error *err)
+{
+	struct buf text;
+	int result;
+
+	buf_init(&text, LIMIT_CONFIG_FILE_BYTES);
+	result = conf_read(runtime_root, &text, err);
+	if (!result)
 		result = conf_parse(buf_sv(&text), runtime_root, profile, ret, err);
 	secret_wipe(text.data, text.len);
 	buf_fini(&text);
-	free(path);
 	return result;
 }
 

@@ -86,6 +86,9 @@ struct conf *conf_default(const char *runtime_root, const char *profile);
  */
 int conf_parse(struct sv text, const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;
+/* The text of <runtime_root>/config/relay.json: appends to out, whose owner wipes it. Failures as
+ * conf_load(). */
+int conf_read(const char *runtime_root, struct buf *out, struct conf_error *err) MUST_CHECK;
 /* Reads <runtime_root>/config/relay.json; -ENOENT when absent. *err is filled on any failure. */
 int conf_load(const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;

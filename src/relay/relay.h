@@ -10,6 +10,7 @@
 #include "io/fetch.h"
 #include "io/http_server.h"
 #include "io/loop.h"
+#include "relay/conf_reload.h"
 #include "relay/waitq.h"
 #include "slots/slot_table.h"
 
@@ -33,6 +34,7 @@ struct relay {
 	struct loop *loop;
 	char *root, *profile;
 	struct conf *conf;
+	struct conf_reload conf_reload;
 	struct slot_table *slots;
 	struct fetch_pool *pool;
 	struct http_server *server;
@@ -59,5 +61,9 @@ struct relay {
  */
 int relay_run(
 	const char *runtime_root, const char *profile, const struct relay_extension *extension);
+
+/* The relay goes on with another configuration, whose reference it takes. Keys that need a restart
+ * (conf_table.h) are as before until then. */
+void relay_take_conf(struct relay *r, struct conf *fresh);
 
 #endif

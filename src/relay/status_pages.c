@@ -54,6 +54,10 @@ static void write_health(struct jw *w, struct relay *r, bool ok, int64_t now_ms)
 	jw_ki64(w, "inflight", (int64_t)r->exchange_count);
 	jw_ki64(w, "waiting", (int64_t)waitq_count(r->waitq));
 	jw_kbool(w, "draining", r->draining);
+	if (r->conf_reload.problem[0])
+		jw_kstr(w, "configError", sv_cstr(r->conf_reload.problem));
+	else
+		jw_knull(w, "configError");
 	jw_end(w);
 }
 
