@@ -7,7 +7,9 @@
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
+#include "slots/refresher.h"
 #include "slots/store.h"
+#include "slots/upkeep.h"
 #include "version.h"
 
 #include <errno.h>
@@ -47,12 +49,14 @@ static void reload_slots(struct relay *r)
 	struct conf_error err = {""};
 
 	log_reload("config/slots.json", store_load(r->root, r->conf, r->slots, &err) ? &err : NULL);
+	upkeep_reconsider(r->upkeep);
 }
 
 void relay_take_conf(struct relay *r, struct conf *fresh)
 {
 	conf_unref(r->conf);
 	r->conf = fresh;
+	r->slot_env.conf = fresh;
 	log_set_level(level_of(fresh->log_level));
 	slot_table_configure(r->slots, fresh);
 	/* The backend's address is in every slot. */
@@ -103,6 +107,8 @@ static void close_all(struct relay *r)
 	exchange_abort_all(r);
 	if (r->extension)
 		r->extension->on_stop(r);
+	if (r->upkeep)
+		upkeep_stop(r->upkeep);
 	http_server_free(r->server);
 	r->server = NULL;
 	fetch_pool_free(r->pool);
@@ -264,6 +270,20 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+/* Needs the client pool and the slots; serves from then on. */
+static void start_upkeep(struct relay *r)
+{
+	r->slot_env = (struct slot_env){
+		.loop = r->loop,
+		.pool = r->pool,
+		.table = r->slots,
+		.root = r->root,
+		.conf = r->conf,
+	};
+	r->slot_env.refresher = refresher_new(&r->slot_env);
+	r->upkeep = upkeep_new(&r->slot_env);
+}
+
 static int start(struct relay *r)
 {
 	struct fetch_options options;
@@ -289,6 +309,7 @@ static int start(struct relay *r)
 		close_all(r);
 		return status;
 	}
+	start_upkeep(r);
 	start_watch(r);
 	if (r->extension)
 		r->extension->on_start(r);
@@ -304,6 +325,8 @@ static void tear_down(struct relay *r)
 	if (r->extension)
 		r->extension->on_free(r);
 	buf_fini(&r->param);
+	upkeep_free(r->upkeep);
+	refresher_free(r->slot_env.refresher);
 	saver_free(r->saver);
 	waitq_free(r->waitq);
 	if (r->loop)

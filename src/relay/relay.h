@@ -12,9 +12,10 @@
 #include "io/loop.h"
 #include "relay/conf_reload.h"
 #include "relay/waitq.h"
-#include "slots/slot_table.h"
+#include "slots/slot_env.h"
 
 struct exchange;
+struct upkeep;
 struct relay;
 struct route;
 
@@ -37,6 +38,8 @@ struct relay {
 	struct conf_reload conf_reload;
 	struct slot_table *slots;
 	struct fetch_pool *pool;
+	struct slot_env slot_env; /* of what slots ask for themselves; its refresher is ours */
+	struct upkeep *upkeep;	  /* usage and models */
 	struct http_server *server;
 	struct waitq *waitq;
 	struct saver *saver;	 /* writes slot state, debounced */
