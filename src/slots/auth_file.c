@@ -280,7 +280,7 @@ static int64_t expiry_of(
 	return relative_s && made_ms ? made_ms + relative_s * 1000 : 0;
 }
 
-static int grant_from_doc(
+int auth_grant_from_json(
 	json_t *doc, int64_t made_ms, struct auth_grant *ret, char *err, size_t err_size)
 {
 	json_t *credential = find_credential(doc);
@@ -315,7 +315,7 @@ int auth_grant_parse(struct sv text, struct auth_grant *ret, char *err, size_t e
 
 	if (result)
 		return result;
-	result = grant_from_doc(doc, 0, ret, err, err_size);
+	result = auth_grant_from_json(doc, 0, ret, err, err_size);
 	json_decref(doc);
 	return result;
 }
@@ -329,7 +329,7 @@ int auth_grant_read(const char *path, struct auth_grant *ret, char *err, size_t 
 
 	if (result)
 		return result;
-	result = grant_from_doc(doc, made_ms, ret, err, err_size);
+	result = auth_grant_from_json(doc, made_ms, ret, err, err_size);
 	json_decref(doc);
 	return result;
 }
