@@ -51,11 +51,11 @@ static void apply(struct usage_check *c, struct slot *s, const struct usage_answ
 		.asked_ms = c->asked_ms,
 		.cooldowns = c->cooldowns,
 	};
-	bool freed = slot_usage_apply(s, &news, clock_wall_ms());
 
-	slot_table_mark_dirty(c->env->table, s);
-	if (freed)
-		slot_table_note_capacity(c->env->table);
+	if (slot_usage_apply(s, &news, clock_wall_ms()))
+		slot_table_changed(c->env->table, s);
+	else
+		slot_table_mark_dirty(c->env->table, s);
 }
 
 static void on_answer(void *arg, const struct usage_answer *answer)
