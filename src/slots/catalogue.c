@@ -100,13 +100,13 @@ static bool read_model(struct jv v, struct catalogue_model *ret)
 {
 	static const struct sv keys[] = {
 		SV("slug"), SV("display_name"), SV("visibility"), SV("context_window")};
-	/* One byte more than allowed: a name that was cut to fit is too long. */
-	char name[CATALOGUE_NAME_MAX + 2], shown[CATALOGUE_NAME_MAX + 2];
+	char name[CATALOGUE_NAME_MAX + 1], shown[CATALOGUE_NAME_MAX + 1];
 	struct jv found[ARRAY_LEN(keys)];
 	int64_t window = 0;
 
 	jv_pick(v, keys, ARRAY_LEN(keys), found);
-	if (!jv_str_copy(found[0], name, sizeof(name)) || strlen(name) > CATALOGUE_NAME_MAX ||
+	/* A copy that was cut, at its length or at a NUL, is another name. */
+	if (!jv_str_copy(found[0], name, sizeof(name)) || !jv_str_eq(found[0], sv_cstr(name)) ||
 		!is_name(name))
 		return false;
 	if (!jv_str_copy(found[1], shown, sizeof(shown)) || !is_line(shown))
@@ -250,7 +250,7 @@ static void take_model(struct catalogue *c, const json_t *stored)
 		c->count == CATALOGUE_MODELS_MAX || catalogue_find(c, sv_cstr(name)))
 		return;
 	model.name = mem_strdup(name);
-	if (shown && is_line(shown) && strlen(shown) <= CATALOGUE_NAME_MAX + 1)
+	if (shown && is_line(shown) && strlen(shown) <= CATALOGUE_NAME_MAX)
 		model.display_name = mem_strdup(shown);
 	model.context_window =
 		sane_window(json_integer_value(json_object_get(stored, "contextWindow")));

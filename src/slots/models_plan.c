@@ -21,8 +21,6 @@ int64_t models_plan_due_ms(const struct slot *s, const struct poll_state *poll, 
 
 	if (ttl_ms <= 0 || !s->enabled || s->reauth_required || secret_is_empty(&s->access))
 		return POLL_NEVER;
-	if (poll->answered_ms > fetched_ms)
-		fetched_ms = poll->answered_ms;
 	/* From the future: the clock was set back. */
 	if (fetched_ms > now_ms)
 		fetched_ms = 0;

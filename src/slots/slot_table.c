@@ -24,6 +24,8 @@ struct slot_table {
 	void *on_dirty_arg;
 	void (*on_capacity)(void *arg);
 	void *on_capacity_arg;
+	void (*on_change)(void *arg);
+	void *on_change_arg;
 };
 
 struct slot_table *slot_table_new(void)
@@ -269,10 +271,18 @@ void slot_table_mark_dirty(struct slot_table *t, struct slot *s)
 		t->on_dirty(t->on_dirty_arg);
 }
 
+void slot_table_on_change(struct slot_table *t, void (*fn)(void *arg), void *arg)
+{
+	t->on_change = fn;
+	t->on_change_arg = arg;
+}
+
 void slot_table_changed(struct slot_table *t, struct slot *s)
 {
 	slot_table_mark_dirty(t, s);
 	capacity_changed(t);
+	if (t->on_change)
+		t->on_change(t->on_change_arg);
 }
 
 /* Latest end over the windows of a slot that are used up. */

@@ -34,6 +34,10 @@ void slot_table_on_capacity(struct slot_table *t, void (*fn)(void *arg), void *a
 void slot_table_mark_dirty(struct slot_table *t, struct slot *s);
 /* The same, for a change that may let the slot serve again. */
 void slot_table_changed(struct slot_table *t, struct slot *s);
+/* fn is called from slot_table_changed(): what is planned for the slots may have to be planned
+ * anew.
+ */
+void slot_table_on_change(struct slot_table *t, void (*fn)(void *arg), void *arg);
 
 /* The right to run one attempt on a slot. Released exactly once. */
 struct lease {

@@ -310,6 +310,11 @@ static void on_timer(struct timer *t)
 
 /* --- from outside --- */
 
+static void on_change(void *arg)
+{
+	upkeep_reconsider(arg);
+}
+
 struct upkeep *upkeep_new(struct slot_env *env)
 {
 	struct upkeep *u = mem_zalloc(sizeof(*u));
@@ -321,6 +326,7 @@ struct upkeep *upkeep_new(struct slot_env *env)
 		u->jobs[i].upkeep = u;
 	for (size_t i = 0; i < slot_table_count(env->table); i++)
 		catalogue_fetch_load(env, slot_table_at(env->table, i));
+	slot_table_on_change(env->table, on_change, u);
 	upkeep_reconsider(u);
 	return u;
 }
@@ -379,6 +385,7 @@ void upkeep_note_models(struct upkeep *u, const struct slot *s, struct sv etag)
 void upkeep_stop(struct upkeep *u)
 {
 	u->stopped = true;
+	slot_table_on_change(u->env->table, NULL, NULL);
 	timer_stop(&u->timer);
 	for (size_t i = 0; i < AT_ONCE; i++) {
 		struct job *job = &u->jobs[i];

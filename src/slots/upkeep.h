@@ -10,9 +10,12 @@
 
 struct upkeep;
 
-/* Reads the stored lists of models (blocks: start-up code) and begins. Borrows env. */
+/*
+ * Reads the stored lists of models (blocks: start-up code) and begins. Registers itself as the
+ * table's on_change. Borrows env.
+ */
 struct upkeep *upkeep_new(struct slot_env *env);
-/* Slots were added, removed or changed, or env->conf is another one: after every reload. */
+/* Slots were added, removed or replaced, or env->conf is another one: after every reload. */
 void upkeep_reconsider(struct upkeep *u);
 /* The limits of a slot were learnt from traffic: its next reset may be sooner than planned. */
 void upkeep_note_limits(struct upkeep *u, const struct slot *s);

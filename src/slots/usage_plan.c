@@ -49,10 +49,11 @@ static int64_t sooner(int64_t a, int64_t b)
 /* Behind the end of its life time; 0 when nothing was learnt yet. */
 static int64_t stale_ms(const struct usage_plan *p, int64_t ttl_ms)
 {
-	int64_t learnt_ms = later(p->learnt_ms, p->poll.answered_ms);
-	int64_t due = learnt_ms + poll_jitter_ms(ttl_ms, p->seed, learnt_ms);
+	int64_t fresh_ms = later(p->learnt_ms, p->poll.answered_ms);
+	int64_t due = fresh_ms + poll_jitter_ms(ttl_ms, p->seed, fresh_ms);
 
-	if (!learnt_ms)
+	/* Also when the slot is another account's by now. */
+	if (!p->learnt_ms)
 		return 0;
 	if (p->poll.answered_ms)
 		due = sooner(due, p->poll.answered_ms + poll_jitter_ms(ttl_ms * RARELY, p->seed,
