@@ -348,15 +348,21 @@ class Relay:
         """The records of slots.json by id."""
         return {r["id"]: r for r in self.read_json("config/slots.json")["slots"]}
 
-    def cli(self, *args, ok=True):
-        """Runs a command; its JSON result (None without output)."""
+    def run_cli(self, *args):
+        """Runs a command: (status, its JSON result or None, what it said on stderr)."""
         done = subprocess.run(
             [self.binary, "--runtime-root", self.root, "--json", *args],
             capture_output=True, text=True, timeout=TIMEOUT, check=False)
         self.outputs += [done.stdout.encode(), done.stderr.encode()]
-        if ok and done.returncode != 0:
-            raise CliError(f"{args}: status {done.returncode}: {done.stderr}")
-        return json.loads(done.stdout) if done.stdout.strip() else None
+        result = json.loads(done.stdout) if done.stdout.strip() else None
+        return done.returncode, result, done.stderr
+
+    def cli(self, *args, ok=True):
+        """Runs a command; its JSON result (None without output)."""
+        status, result, errors = self.run_cli(*args)
+        if ok and status != 0:
+            raise CliError(f"{args}: status {status}: {errors}")
+        return result
 
     def add_slot(self, number, account=None):
         path = self.sim.write_auth_profiles(account or number, self.path("import.json"))
