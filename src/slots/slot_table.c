@@ -136,6 +136,7 @@ static void keep_credential_state(struct slot *s, struct slot *old)
 		s->granted_ms = old->granted_ms;
 		s->unsaved = true;
 	} else if (strcmp(fingerprint, old_fingerprint) != 0) {
+		slot_clear_error(s, SLOT_REFRESH_ERROR);
 		return;
 	}
 	s->token_refused = old->token_refused;
