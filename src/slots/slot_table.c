@@ -142,7 +142,7 @@ static void keep_credential_state(struct slot *s, struct slot *old)
 	s->token_refused = old->token_refused;
 	s->refresh_after_ms = old->refresh_after_ms;
 	s->refresh_failures = old->refresh_failures;
-	if (s->refresh_state != SLOT_REFRESH_FREE || s->unsaved)
+	if (old->refresh_state == SLOT_REFRESH_IN_DOUBT || s->unsaved)
 		s->refresh_state = old->refresh_state;
 	/* The file may know more of it than we: another process had it refused. */
 	if (!old->reauth_required)
