@@ -1,5 +1,6 @@
 #include "slots/slot_table.h"
 
+#include "codex/plan.h"
 #include "slots/affinity.h"
 #include "slots/store.h"
 
@@ -18,6 +19,7 @@ struct slot_table {
 	size_t count, size;
 	struct conf *conf;
 	struct affinity *affinity;
+	struct pick_turn turn;
 	bool dirty;
 	void (*on_dirty)(void *arg);
 	void *on_dirty_arg;
@@ -151,6 +153,7 @@ static void adopt(struct slot *in_table, struct slot *fresh)
 	*in_table = *fresh;
 	*fresh = old;
 	in_table->inflight = old.inflight;
+	in_table->turn = old.turn;
 	in_table->cooldowns = old.cooldowns;
 	if (is_other_account(in_table, fresh))
 		return;
@@ -163,6 +166,7 @@ void slot_table_put(struct slot_table *t, struct slot *fresh)
 {
 	struct slot *old = slot_table_find(t, fresh->id);
 
+	fresh->id_number = pick_id_number(fresh->id);
 	if (old) {
 		adopt(old, fresh);
 		store_slot_free(fresh);
@@ -246,17 +250,25 @@ static struct pick_candidate candidate_of(const struct slot *s, uint64_t model_h
 {
 	return (struct pick_candidate){
 		.id = s->id,
+		.id_number = s->id_number,
 		.enabled = s->enabled,
 		.has_credential = !secret_is_empty(&s->access),
 		.reauth_required = s->reauth_required,
 		.expired = s->expires_ms && s->expires_ms <= now_ms,
 		.model_unsupported = model_hash && slot_model_is_unsupported(s, model_hash, now_ms),
+		.priority = s->priority,
 		.inflight = s->inflight,
 		.left_5h = slot_left_pct(s, METER_5H, now_ms),
 		.left_week = slot_left_pct(s, METER_WEEK, now_ms),
+		.resets_5h_ms = slot_window_ends_ms(s, METER_5H),
+		.resets_week_ms = slot_window_ends_ms(s, METER_WEEK),
+		.length_5h_ms = slot_window_length_ms(s, METER_5H),
+		.length_week_ms = slot_window_length_ms(s, METER_WEEK),
+		.capacity = plan_capacity(s->meters.plan_type) * s->weight,
 		.cooldown_until_ms = s->cooldown_until_ms,
 		.last_used_ms = s->last_used_ms,
 		.recovers_ms = exhausted_until_ms(s, now_ms),
+		.turn = s->turn,
 	};
 }
 
@@ -275,7 +287,16 @@ static struct pick_options options_of(const struct slot_table *t, int64_t now_ms
 		.concurrency = (unsigned)t->conf->slot_concurrency,
 		.pinned = -1,
 		.now_ms = now_ms,
+		.turn = t->turn,
 	};
+}
+
+struct pick_options slot_table_candidates(
+	struct slot_table *t, int64_t now_ms, struct pick_candidate *ret)
+{
+	for (size_t i = 0; i < t->count; i++)
+		ret[i] = candidate_of(t->slots[i], 0, now_ms);
+	return options_of(t, now_ms);
 }
 
 enum pick_reason slot_table_reason(struct slot_table *t, size_t index, int64_t now_ms)
@@ -284,7 +305,7 @@ enum pick_reason slot_table_reason(struct slot_table *t, size_t index, int64_t n
 	struct pick_candidate c = candidate_of(t->slots[index], 0, now_ms);
 	enum pick_reason reason;
 
-	pick(&options, &c, 1, &reason);
+	pick(&options, &c, 1, &reason, NULL);
 	return reason;
 }
 
@@ -305,7 +326,7 @@ int64_t slot_table_recovers_ms(struct slot_table *t, int64_t now_ms)
 	struct pick_options options = options_of(t, now_ms);
 
 	fill_candidates(t, 0, now_ms);
-	return pick(&options, t->candidates, t->count, NULL).recovers_ms;
+	return pick(&options, t->candidates, t->count, NULL, NULL).recovers_ms;
 }
 
 /* Names a slot in the affinity table. */
@@ -367,11 +388,14 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 	pinned = pinned_index(t, r);
 	options.pinned = pinned;
 	report->count = t->count;
-	report->pick = pick(&options, t->candidates, t->count, report->reasons);
+	report->policy = options.policy;
+	report->pick = pick(&options, t->candidates, t->count, report->reasons, report->scores);
 	report->moved = pinned >= 0 && report->pick.chosen >= 0 && report->pick.chosen != pinned;
 	if (report->pick.chosen < 0)
 		return report->pick.any_busy ? -EAGAIN : -ENOENT;
 	update_pin(t, r, pinned, report);
+	t->turn = report->pick.table_turn;
+	t->slots[report->pick.chosen]->turn = report->pick.slot_turn;
 	ret->slot = t->slots[report->pick.chosen];
 	ret->table = t;
 	ret->cooldowns = ret->slot->cooldowns;
@@ -386,7 +410,7 @@ bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
 
 	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
 	mark_tried(t, r);
-	result = pick(&options, t->candidates, t->count, NULL);
+	result = pick(&options, t->candidates, t->count, NULL, NULL);
 	return result.chosen >= 0 || result.any_busy;
 }
 

@@ -163,7 +163,7 @@ static void test_cases(void **state)
 			.now_ms = NOW};
 		enum pick_reason reasons[CANDIDATES_MAX];
 		size_t count = count_of(c);
-		struct pick_result r = pick(&o, c->c, count, reasons);
+		struct pick_result r = pick(&o, c->c, count, reasons, NULL);
 
 		if (r.chosen != c->chosen)
 			fail_msg("%s: chose %d", c->name, r.chosen);
@@ -180,7 +180,7 @@ static void test_cases(void **state)
 		if (r.pinned_hit != (c->pinned && c->chosen == c->pinned - 1))
 			fail_msg("%s: pinned_hit", c->name);
 		/* Without reasons the choice is the same. */
-		assert_int_equal(pick(&o, c->c, count, NULL).chosen, r.chosen);
+		assert_int_equal(pick(&o, c->c, count, NULL, NULL).chosen, r.chosen);
 	}
 }
 
@@ -213,8 +213,8 @@ static void test_order_of_candidates_does_not_matter(void **state)
 		for (size_t k = 0; k < count; k++)
 			turned[k] = cases[i].c[count - 1 - k];
 		o.policy = cases[i].policy;
-		r = pick(&o, cases[i].c, count, NULL);
-		back = pick(&o, turned, count, NULL);
+		r = pick(&o, cases[i].c, count, NULL, NULL);
+		back = pick(&o, turned, count, NULL, NULL);
 		if ((r.chosen < 0) != (back.chosen < 0))
 			fail_msg("%s", cases[i].name);
 		if (r.chosen >= 0 && strcmp(cases[i].c[r.chosen].id, turned[back.chosen].id) != 0)
