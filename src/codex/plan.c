@@ -21,7 +21,8 @@ static const struct {
 double plan_capacity(const char *plan_type)
 {
 	for (size_t i = 0; i < ARRAY_LEN(plans); i++) {
-		if (strcmp(plans[i].name, plan_type) == 0)
+		/* Asked for every slot of every choice: most names differ at once. */
+		if (plans[i].name[0] == plan_type[0] && strcmp(plans[i].name, plan_type) == 0)
 			return plans[i].capacity;
 	}
 	return 1;
