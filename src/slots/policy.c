@@ -220,7 +220,7 @@ static const struct policy policies[CONF_POLICIES] = {
 		},
 	[POLICY_PACE] =
 		{
-			.help = "would lose most at its reset if it were spent evenly",
+			.help = "most left for the time until the reset, minus the load",
 			.unit = "part left / part of the time left, minus load; most first",
 			.score = score_pace,
 		},
