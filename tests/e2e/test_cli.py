@@ -498,7 +498,9 @@ def test_text_of_files_cannot_drive_the_terminal(original):
 
 
 def test_other_commands_on_a_terminal(original, tmp_path):
-    assert "2, 2 enabled, 1 eligible" in original.on_terminal("health")
+    health = original.on_terminal("health")
+    assert "2, 2 enabled, 1 eligible" in health
+    assert "best-week-then-5h: most left of the week, then of the 5 hours" in health
     assert original.on_terminal("slot-disable", "--slot", "1") == "slot-1 disabled\n"
     assert original.on_terminal("slot-enable", "--slot", "1") == "slot-1 enabled\n"
     assert original.on_terminal("slot-set", "--slot", "1", "--weight", "2") == "slot-1 changed\n"
