@@ -411,7 +411,10 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 	static const struct slot_verdict nothing_more = {.kind = VERDICT_CANCELLED};
 	enum retry_action action = decide(ex, f);
 
-	exchange_log_attempt(ex->id, ex->lease.slot->id, f, action);
+	if (ex->state == WAIT_TOKEN)
+		exchange_log_token(ex->id, ex->lease.slot->id, f, action);
+	else
+		exchange_log_attempt(ex->id, ex->lease.slot->id, f, action);
 	count_retry(ex, f, action);
 	if (action == RETRY_SAME_REFRESHED) {
 		forget_tried(ex);

@@ -1,4 +1,6 @@
 """What is left of the slots' limits: polled in the background, asked by commands, set by hand."""
+import json
+
 import pytest
 
 import relaylib
@@ -257,7 +259,9 @@ def test_refresh_usage_tells_what_failed(sim, idle):
 
 
 def run(relay, *args):
-    return relay.run_cli(*args)
+    """A command's status, JSON result, and what it said on stderr."""
+    done = relay.run(*args)
+    return done.returncode, json.loads(done.stdout) if done.stdout else None, done.stderr
 
 
 @pytest.mark.parametrize("slot, status", [("9", 4), ("x", 2)])
