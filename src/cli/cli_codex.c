@@ -260,6 +260,18 @@ static int write_export(
 	return CLI_OK;
 }
 
+/* A file of its own and nothing else: no terminal, no pipe, no device that would be replaced. */
+static int check_target(const struct cli_context *ctx)
+{
+	const char *path = cli_value(ctx, "--to");
+	struct stat st;
+
+	if (strcmp(path, "-") == 0 || (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+		return cli_fail(
+			ctx, CLI_FAILED, "%s is no file: tokens are written only to one", path);
+	return CLI_OK;
+}
+
 static int check_complete(const struct cli_context *ctx, const char *id, const struct auth_grant *g)
 {
 	if (secret_is_empty(&g->refresh))
@@ -309,8 +321,9 @@ static void show_export(const struct cli_context *ctx, const struct slot *s)
 
 	cli_warn(ctx,
 		"%s and whatever uses %s share one login now: when one of them refreshes its "
-		"token, the other's can be refused and the login ended for both%s",
-		s->id, path, s->enabled ? "; slot-disable keeps requests away from the slot" : "");
+		"token, the other's can be refused and the login ended for both. Where only the "
+		"file is to be used, remove the slot: slot-remove --slot %s",
+		s->id, path, s->id);
 	if (ctx->json)
 		cli_print_json(json_pack("{s:b, s:s, s:s}", "ok", 1, "slot", s->id, "file", path));
 	else
@@ -325,6 +338,8 @@ int cli_codex_export(const struct cli_context *ctx)
 	struct conf *conf;
 	int status = cli_slot_id(ctx, id);
 
+	if (!status)
+		status = check_target(ctx);
 	if (!status)
 		status = cli_load_slots(ctx, &conf, &slots);
 	if (status)

@@ -393,26 +393,40 @@ int cli_credential_put(struct cli_credential *c)
 	return status;
 }
 
-int cli_credential_check(const struct cli_context *ctx, const char *id, bool *ret_others)
+static int look(const struct cli_context *ctx, struct slot_table *slots, const char *id,
+	struct cli_credential_look *ret)
 {
+	const struct slot *s = slot_table_find(slots, id);
+	size_t count = slot_table_count(slots);
 	char *config = runtime_path(ctx->root, "config");
+	int status = CLI_OK;
+
+	*ret = (struct cli_credential_look){.others = count > (s ? 1 : 0)};
+	if (s) {
+		struct auth_grant owner = owner_of(s);
+
+		snprintf(ret->owner, sizeof(ret->owner), "%s",
+			is_known(&owner) ? name_of(&owner) : "");
+	}
+	if (!s && count >= LIMIT_SLOTS_COUNT)
+		status = tell_limit(ctx);
+	else if (access(config, W_OK) != 0)
+		status = cli_fail(ctx, CLI_FAILED, "%s: %s", config, strerror(errno));
+	free(config);
+	return status;
+}
+
+int cli_credential_look(
+	const struct cli_context *ctx, const char *id, struct cli_credential_look *ret)
+{
 	struct slot_table *slots;
 	struct conf *conf;
 	int status = cli_load_slots(ctx, &conf, &slots);
 
-	if (!status) {
-		size_t count = slot_table_count(slots);
-		bool exists = slot_table_find(slots, id);
-
-		*ret_others = count > (exists ? 1 : 0);
-		if (!exists && count >= LIMIT_SLOTS_COUNT)
-			status = cli_fail(
-				ctx, CLI_FAILED, "there are %zu slots, which is the limit", count);
-		else if (access(config, W_OK) != 0)
-			status = cli_fail(ctx, CLI_FAILED, "%s: %s", config, strerror(errno));
-		slot_table_free(slots);
-		conf_unref(conf);
-	}
-	free(config);
+	if (status)
+		return status;
+	status = look(ctx, slots, id, ret);
+	slot_table_free(slots);
+	conf_unref(conf);
 	return status;
 }

@@ -24,11 +24,13 @@ struct cli_credential {
 /* CLI_OK with warnings about what deserves one, or a failure that has been told; nothing was
  * changed then. Blocks, while a relay refreshes the slot's token for up to a minute. */
 int cli_credential_put(struct cli_credential *c) MUST_CHECK;
-/*
- * Could that be done at all? Asked before somebody is sent to sign in. *ret_others: slots beside
- * this one exist.
- */
-int cli_credential_check(
-	const struct cli_context *ctx, const char *id, bool *ret_others) MUST_CHECK;
+/* What a slot is before somebody is sent to sign in. */
+struct cli_credential_look {
+	bool others;	 /* slots beside this one exist */
+	char owner[321]; /* whose slot it is: e-mail, else account id; "" nobody's yet */
+};
+/* Could a login be put there at all? CLI_OK, or a failure that has been told. */
+int cli_credential_look(
+	const struct cli_context *ctx, const char *id, struct cli_credential_look *ret) MUST_CHECK;
 
 #endif

@@ -1,7 +1,6 @@
 #include "cli/cli_login.h"
 
 #include "base/clock.h"
-#include "cli/cli_credential.h"
 #include "cli/cli_print.h"
 #include "cli/cli_slots.h"
 #include "io/fetch_conf.h"
@@ -102,6 +101,8 @@ static void store(struct cli_login *l, const struct auth_grant *grant)
 	int status;
 
 	memcpy(credential.id, l->id, sizeof(credential.id));
+	if (grant->email)
+		snprintf(l->account, sizeof(l->account), "%s", grant->email);
 	status = cli_credential_put(&credential);
 	end(l, status,
 		status ? "The login was refused; the terminal says why."
@@ -137,6 +138,14 @@ static void on_answer(void *arg, const struct call_result *r)
 	else
 		explain(l, &answer);
 	oauth_answer_fini(&answer);
+}
+
+void cli_login_greet(const struct cli_login *l)
+{
+	const char *owner = l->before.owner;
+
+	fprintf(l->out, "Login of %s%s%s%s.", l->id, owner[0] ? " (" : "", owner,
+		owner[0] ? ")" : "");
 }
 
 void cli_login_exchange(
@@ -198,11 +207,10 @@ static void run(struct cli_login *l, int64_t patience_ms)
 
 static int show(const struct cli_login *l)
 {
-	int status = cli_slots_show(l->ctx, l->id, "is logged in");
+	char done[sizeof(l->account) + 32];
 
-	if (!status && !l->ctx->json)
-		printf("A running relay uses it from now on; slot-list shows it.\n");
-	return status;
+	snprintf(done, sizeof(done), "is logged in%s%s", l->account[0] ? " as " : "", l->account);
+	return cli_slots_show(l->ctx, l->id, done);
 }
 
 /* As if nobody had caught it: the shell sees that a signal was the end. */
@@ -226,7 +234,7 @@ int cli_login(const struct cli_context *ctx)
 	if (!status)
 		status = read_patience(ctx, &patience_ms);
 	if (!status)
-		status = cli_credential_check(ctx, l.id, &l.has_others);
+		status = cli_credential_look(ctx, l.id, &l.before);
 	if (!status)
 		status = cli_load_conf(ctx, &l.conf);
 	if (status)

@@ -11,6 +11,7 @@
 #define CLI_CLI_LOGIN_H
 
 #include "cli/cli.h"
+#include "cli/cli_credential.h"
 #include "io/call.h"
 #include "io/fetch.h"
 #include "slots/oauth.h"
@@ -37,8 +38,9 @@ struct cli_login {
 	const struct cli_context *ctx;
 	struct conf *conf;
 	char id[LIMIT_SLOT_ID_BYTES];
-	bool has_others; /* other slots exist: the browser may be signed in as one of them */
-	FILE *out;	 /* where the user is talked to: stderr when the result is JSON */
+	struct cli_credential_look before; /* of the slot */
+	char account[321];		   /* who has logged in; "" unknown */
+	FILE *out; /* where the user is talked to: stderr when the result is JSON */
 	struct loop *loop;
 	struct fetch_pool *pool;
 	enum cli_login_state state;
@@ -59,6 +61,8 @@ void cli_login_exchange(
 	struct cli_login *l, struct sv code, struct sv redirect_uri, struct sv verifier);
 /* Tells the text on stderr and ends with CLI_FAILED. */
 void cli_login_fail(struct cli_login *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* "Login of slot-2." or, when it has an account already, "Login of slot-2 (me@example.org)." */
+void cli_login_greet(const struct cli_login *l);
 /* The way holds nothing any more. */
 void cli_login_closed(struct cli_login *l);
 

@@ -200,7 +200,8 @@ static void explain(struct cli_login *l, const char *url, bool opened)
 {
 	struct browser *b = data_of(l);
 
-	fprintf(l->out, "Login of %s.%s\n\n  %s\n\n", l->id,
+	cli_login_greet(l);
+	fprintf(l->out, "%s\n\n  %s\n\n",
 		opened ? " Sign in in the browser that has just been started, or open this address:"
 		       : " Open this address in a browser and sign in:",
 		url);
@@ -231,7 +232,7 @@ static int start(struct cli_login *l)
 	b->on_terminal = isatty(STDIN_FILENO);
 	listen_for_callback(l);
 	buf_init(&url, URL_BYTES);
-	oauth_authorize_url(l->conf, &b->oauth, l->has_others, &url);
+	oauth_authorize_url(l->conf, &b->oauth, l->before.others, &url);
 	if (!cli_value(l->ctx, "--no-browser"))
 		opened = cli_browser_open(buf_cstr(&url)) == 0;
 	explain(l, buf_cstr(&url), opened);

@@ -99,11 +99,11 @@ static void explain(struct cli_login *l)
 	oauth_device_url(l->conf, &url);
 	if (!cli_value(l->ctx, "--no-browser"))
 		opened = cli_browser_open(buf_cstr(&url)) == 0;
+	cli_login_greet(l);
 	fprintf(l->out,
-		"Login of %s. %s\n\n  %s\n\nand enter the code\n\n  %s\n\n"
+		" %s\n\n  %s\n\nand enter the code\n\n  %s\n\n"
 		"It is good for %d minutes. Enter it only when you have started this login "
 		"yourself.\nWaiting for it to be entered. Ctrl-C gives up.\n",
-		l->id,
 		opened ? "Sign in in the browser that has just been started, or open"
 		       : "Open this address in any browser, on any machine, sign in,",
 		buf_cstr(&url), d->oauth.user_code, OAUTH_DEVICE_LIFE_MS / 60000);

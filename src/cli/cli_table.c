@@ -78,8 +78,8 @@ static const struct cli_command commands[] = {
 		.name = "slot-export",
 		.summary = "writes a slot's login as the Codex CLI's auth.json",
 		.details = "The file holds the slot's tokens and is readable by its owner only. As "
-			   "long as two programs use\none login, a refresh by one of them can end "
-			   "it for both: disable the slot, or do not use both.",
+			   "long as two programs have\none login, a refresh by one of them can end "
+			   "it for both; the relay refreshes disabled slots too.",
 		.example = "slot-export --slot 2 --to ~/.codex/auth.json",
 		.options =
 			{
