@@ -335,6 +335,16 @@ def test_client_version_decides_what_is_shown(sim, start_relay):
     assert sim.requests(path=MODELS)[-1].query == "client_version=0.200.0"
 
 
+def test_question_for_another_version_is_broken_off(sim, start_relay):
+    sim.script(1, {"path": MODELS, "stall": True})
+    relay = start_relay(slots=1, config={**DEBUG, "upstream": {"clientVersion": "0.145.0"}})
+    sim.wait("active>=1", path=MODELS)
+    relay.change_config({"upstream": {"clientVersion": "0.169.0"}})
+    wait_fetched(relay, 1)
+    assert "gpt-6.1-sol" in real(relay)
+    sim.wait("active==0", path=MODELS)
+
+
 def test_zero_ttl_asks_for_no_list(sim, start_relay):
     relay = start_relay(slots=1, config={**DEBUG, "models": {"ttlSeconds": 0}})
     relay.wait_for("usage.check")

@@ -258,6 +258,17 @@ def test_refresh_usage_tells_what_failed(sim, idle):
     assert answer["updated"] == [] and len(answer["failed"]) == 3
 
 
+def test_refresh_usage_disables_an_account_that_is_gone(sim, idle):
+    sim.set_account(1, state="unpaid")
+    answer = idle.cli("refresh-usage")
+    failed, = answer["failed"]
+    assert failed["id"] == "slot-1" and "the slot is disabled" in failed["reason"]
+    record = idle.records()["slot-1"]
+    assert record["enabled"] is False and "402" in record["relay"]["disabledReason"]
+    idle.cli("slot-enable", "--slot", "1")
+    assert idle.records()["slot-1"]["enabled"] is True
+
+
 def run(relay, *args):
     """A command's status, JSON result, and what it said on stderr."""
     done = relay.run(*args)
