@@ -117,6 +117,22 @@ def test_slot_refresh_command_rotates_the_grant_and_the_relay_goes_on_with_it(si
     assert refreshes(sim) == 1
 
 
+def test_slot_refresh_says_what_is_wrong(sim, start_relay):
+    relay = start_relay(slots=1, start=False)
+    missing = relay.run("slot-refresh", "--slot", "7")
+    assert missing.returncode == 4 and "slot-7" in missing.stderr
+    path = "state/slots/slot-1/agent/auth-profiles.json"
+    doc = relay.read_json(path)
+    del doc["profiles"]["openai-codex:default"]["refresh"]
+    relay.write_json(path, doc)
+    without = relay.run("slot-refresh", "--slot", "1")
+    assert without.returncode == 1 and "no refresh token" in without.stderr
+    os.unlink(relay.path(path))
+    nothing = relay.run("slot-refresh", "--slot", "1")
+    assert nothing.returncode == 1 and "credential" in nothing.stderr
+    assert not token_requests(sim)
+
+
 def test_unknown_members_of_the_file_survive(sim, start_relay):
     relay = start_relay(slots=1, start=False)
     path = "state/slots/slot-1/agent/auth-profiles.json"
