@@ -427,6 +427,14 @@ static void on_idle(void *arg)
 	*(bool *)arg = true;
 }
 
+static void serve_when_told(struct connection *c)
+{
+	char go;
+
+	if (read_request(c) && read(server.go[0], &go, 1) == 1)
+		send_text(c, answer);
+}
+
 static void test_stop_ends_waiting_and_writes_what_was_sent(void **state)
 {
 	struct asker first = {0}, second = {0}, late = {0};
@@ -435,12 +443,14 @@ static void test_stop_ends_waiting_and_writes_what_was_sent(void **state)
 
 	answer = GRANTED;
 	open_world(&w, *state, 2);
+	server.script = serve_when_told;
 	ask(&w, 0, NULL, &first);
 	ask(&w, 1, NULL, &second);
 	run_until(is_requested, NULL);
 	refresher_stop(w.env.refresher, on_idle, &idle);
 	ask(&w, 1, NULL, &late);
 	assert_false(idle);
+	say_go(NULL);
 	loop_run(loop);
 	assert_true(idle);
 	assert_int_equal(first.result, REFRESH_READY);
@@ -459,10 +469,12 @@ static void test_slot_that_has_left_fails_and_its_file_is_not_made_again(void **
 
 	answer = GRANTED;
 	open_world(&w, *state, 1);
+	server.script = serve_when_told;
 	ask(&w, 0, NULL, &a);
 	run_until(is_requested, NULL);
 	slot_table_retain(w.env.table, NULL, 0);
 	assert_int_equal(runtime_remove_slot(w.root, "slot-1"), 0);
+	say_go(NULL);
 	loop_run(loop);
 	assert_int_equal(a.result, REFRESH_FAILED);
 	assert_false(is_noted(&w));
