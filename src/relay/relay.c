@@ -292,6 +292,8 @@ static int start(struct relay *r)
 	log_init(STDERR_FILENO, level_of(r->conf->log_level));
 	raise_descriptor_limit();
 	r->started_ms = clock_wall_ms();
+	r->stats = stats_new(r->started_ms);
+	r->journal = journal_new();
 	r->loop = loop_new();
 	timer_init(&r->reload, r->loop, on_reload_due);
 	conf_reload_start(&r->conf_reload);
@@ -325,6 +327,8 @@ static void tear_down(struct relay *r)
 	waitq_free(r->waitq);
 	if (r->loop)
 		loop_free(r->loop);
+	stats_free(r->stats);
+	journal_free(r->journal);
 	slot_table_free(r->slots);
 	conf_unref(r->conf);
 	free(r->root);

@@ -11,6 +11,8 @@
 #include "io/http_server.h"
 #include "io/loop.h"
 #include "relay/conf_reload.h"
+#include "relay/journal.h"
+#include "relay/stats.h"
 #include "relay/waitq.h"
 #include "slots/slot_table.h"
 
@@ -44,6 +46,8 @@ struct relay {
 	struct timer reload;	 /* gathers a burst of edits */
 	struct timer patience;	 /* how long running streams may go on after SIGTERM */
 	struct timer farewell;	 /* how long cut clients may take to read that they were */
+	struct stats *stats;
+	struct journal *journal;
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
 	bool draining;
