@@ -1,127 +1,38 @@
 #include "cli/cli.h"
 #include "cli/cli_print.h"
+#include "cli/cli_show.h"
 #include "cli/cli_slots.h"
 
 #include "base/clock.h"
 #include "conf/runtime_dir.h"
-#include "slots/slot_record.h"
 #include "slots/store.h"
-#include "slots/usage_text.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TEXT_SIZE = 160 };
-
-static enum cli_color color_of_percent(const struct conf *conf, enum meter_kind kind, double left)
+static json_t *list_json(const struct cli_view *v)
 {
-	double least = kind == METER_5H ? conf->min_5h_pct : conf->min_week_pct;
-
-	if (left <= 0)
-		return CLI_RED;
-	return left < least ? CLI_YELLOW : CLI_GREEN;
-}
-
-/* "████████░░  95%  3h 5m" */
-static void add_window(struct cli_table *t, const struct conf *conf, const struct slot *s,
-	enum meter_kind kind, int64_t now_ms)
-{
-	const struct meter *m = slot_record_meter(s, kind);
-	double left = slot_left_pct(s, kind, now_ms);
-	char text[TEXT_SIZE], bar[64], span[USAGE_SPAN_SIZE] = "";
-
-	if (!m || left < 0) {
-		cli_table_add(t, CLI_DIM, "unknown");
-		return;
-	}
-	cli_print_bar(left, bar, sizeof(bar));
-	if (m->resets_at_s * 1000 > now_ms)
-		usage_text_span(m->resets_at_s * 1000 - now_ms, span);
-	snprintf(text, sizeof(text), "%s %3d%%%s%s", bar, usage_text_percent(left),
-		span[0] ? "  " : "", span);
-	cli_table_add(t, color_of_percent(conf, kind, left), text);
-}
-
-static void add_cooldown(struct cli_table *t, const struct slot *s, int64_t now_ms)
-{
-	char text[TEXT_SIZE], span[USAGE_SPAN_SIZE];
-
-	if (s->cooldown_until_ms <= now_ms) {
-		cli_table_add(t, CLI_DIM, "-");
-		return;
-	}
-	usage_text_span(s->cooldown_until_ms - now_ms, span);
-	snprintf(text, sizeof(text), "%s%s%s", span, s->cooldown_reason[0] ? " " : "",
-		s->cooldown_reason);
-	cli_table_add(t, CLI_YELLOW, text);
-}
-
-static void add_state(struct cli_table *t, const struct slot *s, enum pick_reason reason)
-{
-	const char *text = reason == PICK_CHOSEN ? "ready" : pick_reason_name(reason);
-	enum cli_color color = CLI_RED;
-
-	if (reason == PICK_CHOSEN || reason == PICK_BUSY)
-		color = CLI_GREEN;
-	else if (!s->enabled)
-		color = CLI_DIM;
-	else if (reason == PICK_COOLDOWN || reason == PICK_EXHAUSTED)
-		color = CLI_YELLOW;
-	cli_table_add(t, color, text);
-}
-
-static void print_table(const struct cli_context *ctx, const struct conf *conf,
-	struct slot_table *slots, int64_t now_ms)
-{
-	static const char *const titles[] = {"SLOT", "STATE", "ENABLED", "LABEL", "PLAN", "5H LEFT",
-		"WEEK LEFT", "COOLDOWN", "LAST ERROR"};
-	struct cli_table *t = cli_table_new(titles, ARRAY_LEN(titles));
-
-	for (size_t i = 0; i < slot_table_count(slots); i++) {
-		const struct slot *s = slot_table_at(slots, i);
-		const char *plan = s->meters.plan_type;
-
-		cli_table_add(t, CLI_BOLD, s->id);
-		add_state(t, s, slot_table_reason(slots, i, now_ms));
-		cli_table_add(t, s->enabled ? CLI_PLAIN : CLI_DIM, s->enabled ? "yes" : "no");
-		cli_table_add(t, CLI_PLAIN, s->label[0] ? s->label : "-");
-		cli_table_add(t, CLI_PLAIN, plan[0] ? plan : "-");
-		add_window(t, conf, s, METER_5H, now_ms);
-		add_window(t, conf, s, METER_WEEK, now_ms);
-		add_cooldown(t, s, now_ms);
-		cli_table_add(t, CLI_PLAIN, s->last_error[0] ? s->last_error : "-");
-	}
-	cli_table_print(ctx, t);
-}
-
-static json_t *list_json(struct slot_table *slots, int64_t now_ms)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < slot_table_count(slots); i++)
-		json_array_append_new(list, store_show_slot(slot_table_at(slots, i),
-						    slot_table_reason(slots, i, now_ms), now_ms));
-	return json_pack("{s:o}", "slots", list);
+	return json_pack("{s:O, s:s}", "slots", v->slots, "source", v->is_live ? "relay" : "files");
 }
 
 int cli_slots_list(const struct cli_context *ctx)
 {
-	int64_t now_ms = clock_wall_ms();
-	struct slot_table *slots;
-	struct conf *conf;
-	int status = cli_load_slots(ctx, &conf, &slots);
+	struct cli_view v;
+	int status = cli_view_load(ctx, &v);
 
 	if (status)
 		return status;
 	if (ctx->json)
-		cli_print_json(list_json(slots, now_ms));
-	else if (slot_table_count(slots) == 0)
+		cli_print_json(list_json(&v));
+	else if (json_array_size(v.slots) == 0)
 		printf("no slots yet: codex-slot-relay slot-auth-import-file --help\n");
 	else
-		print_table(ctx, conf, slots, now_ms);
-	slot_table_free(slots);
-	conf_unref(conf);
+		cli_show_slots(ctx, &v);
+	if (v.live.problem[0])
+		cli_warn(ctx, "from the files: something listens at %s, but %s", v.live.address,
+			v.live.problem);
+	cli_view_fini(&v);
 	return CLI_OK;
 }
 

@@ -71,9 +71,10 @@ static const struct cli_command commands[] = {
 	},
 	{
 		.name = "health",
-		.summary = "shows the state of the relay as its files tell it",
+		.summary = "shows the state of the relay: its slots, when the next one recovers, "
+			   "warnings",
 		.example = "health --json",
-		.run = cli_runtime_health,
+		.run = cli_health,
 	},
 	{
 		.name = "help",
