@@ -148,7 +148,8 @@ static void ask_slots(struct cli_net *net, const struct secret *token, struct cl
 
 void cli_live_ask(const struct conf *conf, const char *root, struct cli_live *ret)
 {
-	const struct secret *token = &conf->auth_token;
+	const struct secret *token =
+		secret_is_empty(&conf->admin_token) ? &conf->auth_token : &conf->admin_token;
 	struct cli_net *net;
 
 	*ret = (struct cli_live){.state = CLI_LIVE_DOWN};

@@ -25,6 +25,7 @@ struct conf {
 	struct secret auth_token; /* "relay-dev-token" */
 	struct secret aliases[CONF_ALIASES_MAX];
 	size_t alias_count;
+	struct secret admin_token; /* adminToken "": empty, clients' tokens do for the admin API */
 	char *profile, *workspace, *runtime_root;
 	int64_t usage_ttl_s;		 /* usageTtlSeconds 300, 1..86400 */
 	int64_t request_timeout_s;	 /* requestTimeoutSeconds 180: longest silence of
@@ -79,6 +80,9 @@ struct conf *conf_default(const char *runtime_root, const char *profile);
  */
 int conf_parse(struct sv text, const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;
+/* The text of <runtime_root>/config/relay.json: appends to out, whose owner wipes it. Failures as
+ * conf_load(). */
+int conf_read(const char *runtime_root, struct buf *out, struct conf_error *err) MUST_CHECK;
 /* Reads <runtime_root>/config/relay.json; -ENOENT when absent. *err is filled on any failure. */
 int conf_load(const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;
@@ -91,6 +95,9 @@ void conf_write(const struct conf *c, bool with_secrets, struct buf *out);
 /* Is this one of the tokens that clients may use (authToken, authTokenAliases; relay-internal-token
  * beside the default token)? Constant time per token. */
 bool conf_token_ok(const struct conf *c, struct sv token);
+/* May it use the admin API: adminToken alone, or any client's while there is none? Constant time.
+ */
+bool conf_admin_token_ok(const struct conf *c, struct sv token);
 const char *conf_policy_name(enum conf_policy p);
 const char *conf_backend_name(enum conf_backend b);
 

@@ -99,6 +99,7 @@ static const struct conf_key rows[] = {
 		.name = "listen",
 		.type = CONF_STRING,
 		.original = true,
+		.needs_restart = true,
 		.offset = AT(listen),
 		.fallback = "\"127.0.0.1:8787\"",
 		.is_valid = is_listen,
@@ -122,6 +123,15 @@ static const struct conf_key rows[] = {
 		.fallback = "[]",
 		.help = "Further tokens that are accepted. While `authToken` has its default, "
 			"`relay-internal-token` is accepted too.",
+	},
+	{
+		.name = "adminToken",
+		.type = CONF_SECRET,
+		.offset = AT(admin_token),
+		.fallback_help = "none",
+		.help = "The token of the admin API (`/admin/...`), which clients' tokens do not "
+			"open then; nor does it serve a client. Without one the clients' tokens "
+			"do.",
 	},
 	{
 		.name = "profile",
@@ -354,6 +364,7 @@ static const struct conf_key rows[] = {
 	{
 		.name = "maxConnections",
 		.type = CONF_INT,
+		.needs_restart = true,
 		.offset = AT(max_connections),
 		.fallback = "20000",
 		.min = 1,
@@ -363,6 +374,7 @@ static const struct conf_key rows[] = {
 	{
 		.name = "reusePort",
 		.type = CONF_BOOL,
+		.needs_restart = true,
 		.offset = AT(reuse_port),
 		.fallback = "false",
 		.help = "Lets several relay processes listen on one port (SO_REUSEPORT).",
@@ -435,6 +447,7 @@ static const struct conf_key rows[] = {
 	{
 		.name = "upstream.httpVersion",
 		.type = CONF_STRING,
+		.needs_restart = true,
 		.offset = AT(upstream_http_version),
 		.fallback = "\"1.1\"",
 		.choices = http_versions,
@@ -452,6 +465,7 @@ static const struct conf_key rows[] = {
 	{
 		.name = "upstream.caFile",
 		.type = CONF_STRING,
+		.needs_restart = true,
 		.offset = AT(upstream_ca_file),
 		.fallback = "\"\"",
 		.help = "File with the certificates that upstream's is checked against. Empty: the "
@@ -461,6 +475,7 @@ static const struct conf_key rows[] = {
 		.name = "upstream.proxy",
 		.type = CONF_STRING,
 		.hide_user_info = true,
+		.needs_restart = true,
 		.offset = AT(upstream_proxy),
 		.fallback = "\"\"",
 		.is_valid = is_proxy,
@@ -499,7 +514,8 @@ void conf_table_expected(const struct conf_key *key, struct buf *out)
 		buf_add_lit(out, "true or false");
 		break;
 	case CONF_SECRET:
-		buf_addf(out, "a token: 1 to %d visible ASCII characters", TEXT_MAX);
+		buf_addf(out, "a token: %d to %d visible ASCII characters", key->fallback ? 1 : 0,
+			TEXT_MAX);
 		break;
 	case CONF_SECRET_LIST:
 		buf_addf(out, "a list of at most %d tokens", CONF_ALIASES_MAX);
@@ -523,6 +539,10 @@ static const char doc_head[] =
 	"keys are kept in the file and warned about once. A value that is not allowed is refused "
 	"with\n"
 	"the name of its key.\n"
+	"\n"
+	"A running relay takes changes over within a second; requests that run keep the old "
+	"values. Keys\n"
+	"that need a restart say so.\n"
 	"\n"
 	"| key | default | allowed | what it does |\n"
 	"|---|---|---|---|\n";
@@ -552,6 +572,8 @@ static void add_row(const struct conf_key *key, struct buf *out)
 	add_cell(out, buf_cstr(&expected));
 	buf_add_lit(out, " | ");
 	add_cell(out, key->help);
+	if (key->needs_restart)
+		buf_add_lit(out, " Needs a restart.");
 	buf_add_lit(out, " |\n");
 	buf_fini(&expected);
 }

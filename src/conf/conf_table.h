@@ -29,6 +29,7 @@ struct conf_key {
 	enum conf_type type;
 	bool original;	     /* a key of the original program too: written into a fresh file */
 	bool hide_user_info; /* a URL whose user:password is not shown */
+	bool needs_restart;  /* a running relay goes on with the old value */
 	size_t offset;
 	const char *fallback; /* default as JSON text; NULL: computed, see fallback_help */
 	const char *fallback_help;
@@ -47,5 +48,9 @@ void conf_table_expected(const struct conf_key *key, struct buf *out);
 void conf_table_doc(struct buf *out);
 /* All keys, or those that the original program has too, as a new object. */
 json_t *conf_json(const struct conf *c, bool with_secrets, bool only_original);
+
+/* Calls fn for each key whose value differs. */
+void conf_changes(const struct conf *old, const struct conf *fresh,
+	void (*fn)(void *arg, const struct conf_key *key), void *arg);
 
 #endif

@@ -11,6 +11,7 @@
 #include "relay/offline.h"
 #include "relay/relay.h"
 #include "relay/retry.h"
+#include "relay/router.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -32,6 +33,7 @@ static const unsigned legal_moves[STATES] = {
 
 struct exchange {
 	struct exchange *next, **prev; /* in relay.exchanges */
+	struct route_user user;
 	struct relay *relay;
 	struct conf *conf;
 	enum state state;
@@ -66,11 +68,6 @@ static void set_state(struct exchange *ex, enum state next)
 {
 	assert(legal_moves[ex->state] & BIT(next));
 	ex->state = next;
-}
-
-const char *exchange_id(const struct exchange *ex)
-{
-	return ex->id;
 }
 
 /* --- the end --- */
@@ -633,6 +630,32 @@ static int read_body(struct exchange *ex, struct api_err *err)
 	return ex->turn.dialect->parse(&ex->turn, err);
 }
 
+static void on_client_drain(struct route_user *user)
+{
+	struct exchange *ex = CONTAINER_OF(user, struct exchange, user);
+
+	if (ex->upstream)
+		upstream_resume(ex->upstream);
+}
+
+static void on_client_gone(struct route_user *user, enum conn_end why)
+{
+	struct exchange *ex = CONTAINER_OF(user, struct exchange, user);
+
+	(void)why;
+	if (ex->waiter.queue)
+		note_queued(ex);
+	answer_drop(&ex->answer);
+	cancel_attempt(ex);
+	log_end_of(ex, 499, NULL);
+	done(ex);
+}
+
+static const struct route_user_ops user_ops = {
+	.on_drain = on_client_drain,
+	.on_gone = on_client_gone,
+};
+
 static struct exchange *exchange_new(
 	struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
 {
@@ -663,7 +686,8 @@ static struct exchange *exchange_new(
 		ex->next->prev = &ex->next;
 	relay->exchanges = ex;
 	relay->exchange_count++;
-	http_stream_set_user(stream, ex);
+	ex->user = (struct route_user){&user_ops, ex->id};
+	http_stream_set_user(stream, &ex->user);
 	return ex;
 }
 
@@ -699,23 +723,6 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
-}
-
-void exchange_on_drain(struct exchange *ex)
-{
-	if (ex->upstream)
-		upstream_resume(ex->upstream);
-}
-
-void exchange_on_gone(struct exchange *ex, enum conn_end why)
-{
-	(void)why;
-	if (ex->waiter.queue)
-		note_queued(ex);
-	answer_drop(&ex->answer);
-	cancel_attempt(ex);
-	log_end_of(ex, 499, NULL);
-	done(ex);
 }
 
 void exchange_abort_all(struct relay *relay)

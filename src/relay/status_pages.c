@@ -4,6 +4,7 @@
 #include "base/jw.h"
 #include "relay/offline.h"
 #include "relay/relay.h"
+#include "relay/reply.h"
 #include "version.h"
 
 static void write_busy(struct jw *w, struct relay *r)
@@ -53,18 +54,11 @@ static void write_health(struct jw *w, struct relay *r, bool ok, int64_t now_ms)
 	jw_ki64(w, "inflight", (int64_t)r->exchange_count);
 	jw_ki64(w, "waiting", (int64_t)waitq_count(r->waitq));
 	jw_kbool(w, "draining", r->draining);
+	if (r->conf_reload.problem[0])
+		jw_kstr(w, "configError", sv_cstr(r->conf_reload.problem));
+	else
+		jw_knull(w, "configError");
 	jw_end(w);
-}
-
-static void respond_json(struct http_stream *s, int status, struct buf *body)
-{
-	http_respond(s,
-		&(struct http_response){
-			.status = status,
-			.content_type = SV("application/json"),
-		},
-		buf_sv(body));
-	buf_fini(body);
 }
 
 void status_health(struct relay *r, struct http_stream *s)
@@ -75,7 +69,7 @@ void status_health(struct relay *r, struct http_stream *s)
 	buf_init(&body, MIB(1));
 	w = jw_begin(&body);
 	write_health(&w, r, true, clock_wall_ms());
-	respond_json(s, 200, &body);
+	reply_json(r, s, 200, &body);
 }
 
 void status_ready(struct relay *r, struct http_stream *s)
@@ -88,7 +82,7 @@ void status_ready(struct relay *r, struct http_stream *s)
 	buf_init(&body, MIB(1));
 	w = jw_begin(&body);
 	write_health(&w, r, ready, now_ms);
-	respond_json(s, ready ? 200 : 503, &body);
+	reply_json(r, s, ready ? 200 : 503, &body);
 }
 
 static void write_model(struct jw *w, struct sv id, struct sv owner, int64_t created_s)
@@ -117,5 +111,5 @@ void status_models(struct relay *r, struct http_stream *s)
 		write_model(&w, sv_cstr(offline_listed(i)), SV("codex-slot-relay"), created_s);
 	jw_end(&w);
 	jw_end(&w);
-	respond_json(s, 200, &body);
+	reply_json(r, s, 200, &body);
 }

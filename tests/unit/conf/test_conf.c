@@ -36,6 +36,7 @@ static const struct key_case cases[] = {
 		"a token"},
 	{"authTokenAliases", "[]", {"[\"a\",\"b\"]", "[]"}, {"\"a\"", "[1]", "[\"\"]", "{}"},
 		"a list of at most 64 tokens"},
+	{"adminToken", "\"\"", {"\"x\"", "\"\""}, {"\"a b\"", "\"a\\n\"", "1", "[]"}, "a token"},
 	{"profile", "\"codex-slot-relay\"", {"\"p\""}, {"\"\"", "1"}, "a name"},
 	{"workspace", "\"/r/min-workspace\"", {"\"/w\""}, {"\"\"", "1", "\"a\\u0007\""}, "a path"},
 	{"runtimeRoot", "\"/r\"", {}, {"1"}, "a text"},
@@ -469,6 +470,70 @@ static void test_reference_document_is_up_to_date(void **state)
 	free(path);
 }
 
+static void test_admin_token_is_a_separate_one(void **state)
+{
+	struct conf_error err;
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(parse("{\"authToken\":\"own\"}", &c, &err), 0);
+	assert_true(conf_admin_token_ok(c, SV("own")));
+	assert_false(conf_admin_token_ok(c, SV("")));
+	conf_unref(c);
+	assert_int_equal(parse("{\"authToken\":\"own\",\"adminToken\":\"root\"}", &c, &err), 0);
+	assert_true(conf_admin_token_ok(c, SV("root")));
+	assert_false(conf_admin_token_ok(c, SV("own")));
+	assert_false(conf_admin_token_ok(c, SV("")));
+	assert_false(conf_token_ok(c, SV("root")));
+	assert_true(conf_token_ok(c, SV("own")));
+	conf_unref(c);
+}
+
+static void test_admin_token_must_differ(void **state)
+{
+	static const char *const texts[] = {"{\"authToken\":\"a\",\"adminToken\":\"a\"}",
+		"{\"authTokenAliases\":[\"a\"],\"adminToken\":\"a\"}",
+		"{\"adminToken\":\"relay-internal-token\"}"};
+	struct conf_error err;
+	struct conf *c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_int_equal(parse(texts[i], &c, &err), -EINVAL);
+		assert_non_null(strstr(err.message, "adminToken: must not be one"));
+	}
+}
+
+static void note_key(void *arg, const struct conf_key *key)
+{
+	struct buf *names = arg;
+
+	buf_addf(names, "%s%s ", key->name, key->needs_restart ? "!" : "");
+}
+
+static void test_changes_are_named(void **state)
+{
+	struct conf_error err;
+	struct conf *a, *b;
+	struct buf names;
+
+	(void)state;
+	buf_init(&names, KIB(4));
+	assert_int_equal(parse("{\"authTokenAliases\":[\"x\"]}", &a, &err), 0);
+	assert_int_equal(parse("{\"listen\":\":1\",\"authTokenAliases\":[\"y\"],"
+			       "\"thresholds\":{\"min5hPct\":1},\"upstream\":{\"caFile\":\"/c\"}}",
+				 &b, &err),
+		0);
+	conf_changes(a, a, note_key, &names);
+	assert_int_equal(names.len, 0);
+	conf_changes(a, b, note_key, &names);
+	assert_string_equal(
+		buf_cstr(&names), "listen! authTokenAliases thresholds.min5hPct upstream.caFile! ");
+	buf_fini(&names);
+	conf_unref(a);
+	conf_unref(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -485,6 +550,9 @@ int main(void)
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_too_many_aliases),
 		cmocka_unit_test(test_show_leaves_secrets_out),
+		cmocka_unit_test(test_admin_token_is_a_separate_one),
+		cmocka_unit_test(test_admin_token_must_differ),
+		cmocka_unit_test(test_changes_are_named),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_load_tells_what_to_do_without_a_file),
