@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "conf/runtime_dir.h"
+#include "slots/stamp.h"
 #include "slots/store.h"
 
 #include <errno.h>
@@ -62,6 +63,7 @@ int cli_slots_show(const struct cli_context *ctx, const char *id, const char *do
 struct change {
 	const char *id;
 	bool enabled;
+	bool reauth; /* its login is dead */
 };
 
 static int set_enabled(json_t *slots, void *arg)
@@ -119,7 +121,7 @@ static int edit_one(
 static int enable_or_disable(const struct cli_context *ctx, bool enabled)
 {
 	char id[LIMIT_SLOT_ID_BYTES];
-	struct change change = {id, enabled};
+	struct change change = {.id = id, .enabled = enabled};
 	int status = cli_slot_id(ctx, id);
 
 	if (!status)
@@ -137,6 +139,63 @@ int cli_slots_enable(const struct cli_context *ctx)
 int cli_slots_disable(const struct cli_context *ctx)
 {
 	return enable_or_disable(ctx, false);
+}
+
+static void clear_troubles(json_t *record, json_t *relay, int64_t now_ms)
+{
+	json_t *runtime = json_object_get(record, "runtime");
+	int64_t before_ms = stamp_read(json_object_get(relay, "resetAt"));
+
+	if (!json_is_object(runtime)) {
+		json_object_set_new(record, "runtime", json_object());
+		runtime = json_object_get(record, "runtime");
+	}
+	json_object_set_new(runtime, "cooldownUntil",
+		stamp_write(0, json_object_get(runtime, "cooldownUntil"), NULL));
+	json_object_set_new(runtime, "lastError", json_null());
+	json_object_set_new(runtime, "consecutiveFailures", json_integer(0));
+	json_object_del(relay, "cooldownReason");
+	/* A running relay knows a reset by its time: two of them must differ. */
+	json_object_set_new(relay, "resetAt",
+		stamp_write(now_ms > before_ms ? now_ms : before_ms + 1, NULL, NULL));
+}
+
+static int reset_record(json_t *slots, void *arg)
+{
+	struct change *change = arg;
+	json_t *record = store_find(slots, change->id);
+	json_t *relay = json_object_get(record, "relay");
+
+	if (!record)
+		return -ENOENT;
+	if (!json_is_object(relay)) {
+		json_object_set_new(record, "relay", json_object());
+		relay = json_object_get(record, "relay");
+	}
+	clear_troubles(record, relay, clock_wall_ms());
+	/* What the relay switched off itself is tried again; what the operator did stays. */
+	if (json_object_del(relay, "disabledReason") == 0)
+		json_object_set_new(record, "enabled", json_true());
+	change->enabled = !json_is_false(json_object_get(record, "enabled"));
+	change->reauth = json_is_true(json_object_get(relay, "reauthRequired"));
+	return 0;
+}
+
+int cli_slots_reset(const struct cli_context *ctx)
+{
+	char id[LIMIT_SLOT_ID_BYTES];
+	struct change change = {.id = id};
+	int status = cli_slot_id(ctx, id);
+
+	if (!status)
+		status = edit_one(ctx, &change, reset_record);
+	if (!status && !change.enabled)
+		cli_warn(ctx, "%s stays disabled: slot-enable --slot %s", id, id);
+	if (!status && change.reauth)
+		cli_warn(ctx, "%s still needs a new login: slot-login --slot %s", id, id);
+	if (!status)
+		status = cli_slots_show(ctx, id, "reset");
+	return status;
 }
 
 int cli_slots_remove(const struct cli_context *ctx)

@@ -111,6 +111,7 @@ static void read_runtime(struct slot *s)
 	slot_set_error(s, NULL, sv_cstr(error));
 	snprintf(s->cooldown_reason, sizeof(s->cooldown_reason), "%s", reason ? reason : "");
 	s->reauth_required = json_is_true(json_object_get(relay, "reauthRequired"));
+	s->reset_at_ms = stamp_read(json_object_get(relay, "resetAt"));
 	snprintf(
 		s->access_fingerprint, sizeof(s->access_fingerprint), "%s", refused ? refused : "");
 }

@@ -3,7 +3,7 @@
  *the original's form, and `relay`, which the original ignores, with what it has no place for:
  *	{"windows":{"5h"|"week"|"month":{usedPercent,windowMinutes,resetsAt}}, "checkedAt",
  *	 "plan", "credits":{has,unlimited}, "cooldownReason", "reauthRequired",
- *	 "refusedFingerprint", "disabledReason"}
+ *	 "refusedFingerprint", "disabledReason", "resetAt"}
  * Pure. The windows count only while relay.checkedAt equals usage.checkedAt: whoever wrote newer
  * usage knew nothing of them.
  */
