@@ -1,7 +1,7 @@
 #include "relay/journal.h"
 
 #include "base/ident.h"
-#include "relay/show.h"
+#include "slots/show.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -68,15 +68,18 @@ static void on_hangup(void *arg, int signo)
 	timer_start(&r->reload, 0);
 }
 
+bool relay_reload_slots(struct relay *r)
+{
+	if (saver_is_writing(r->saver))
+		return false;
+	reload_slots(r);
+	return true;
+}
+
 static void on_reload_due(struct timer *t)
 {
-	struct relay *r = CONTAINER_OF(t, struct relay, reload);
-
-	if (saver_is_writing(r->saver)) {
+	if (!relay_reload_slots(CONTAINER_OF(t, struct relay, reload)))
 		timer_start(t, RELOAD_DELAY_MS);
-		return;
-	}
-	reload_slots(r);
 }
 
 /* Somebody edits files while we run. name: NULL when it was several. */
@@ -198,6 +201,7 @@ static int load_state(struct relay *r)
 			"not a runtime directory; run: codex-slot-relay init");
 	if (rc)
 		return complain(EXIT_RUNTIME_DIR, "configuration refused", err.message);
+	r->conf_at_start = conf_ref(r->conf);
 	r->slots = slot_table_new();
 	slot_table_configure(r->slots, r->conf);
 	if (store_load(r->root, r->conf, r->slots, &err))
@@ -313,6 +317,7 @@ static void tear_down(struct relay *r)
 	stats_free(r->stats);
 	journal_free(r->journal);
 	slot_table_free(r->slots);
+	conf_unref(r->conf_at_start);
 	conf_unref(r->conf);
 	free(r->root);
 	free(r->profile);

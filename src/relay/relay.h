@@ -37,6 +37,7 @@ struct relay {
 	char *root, *profile;
 	struct conf *conf;
 	struct conf_reload conf_reload;
+	struct conf *conf_at_start; /* what keys that need a restart still have */
 	struct slot_table *slots;
 	struct fetch_pool *pool;
 	struct http_server *server;
@@ -69,5 +70,7 @@ int relay_run(
 /* The relay goes on with another configuration, whose reference it takes. Keys that need a restart
  * (conf_table.h) are as before until then. */
 void relay_take_conf(struct relay *r, struct conf *fresh);
+/* Reads slots.json again. False: not now, the saver is writing it; try again in a moment. */
+bool relay_reload_slots(struct relay *r);
 
 #endif

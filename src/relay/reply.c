@@ -28,6 +28,11 @@ static void count_answer(
 		clock_wall_ms());
 }
 
+void reply_count(struct relay *r, struct http_stream *s, int status)
+{
+	count_answer(r, s, status, NULL);
+}
+
 static void log_refusal(struct relay *r, struct http_stream *s, const struct api_err *err)
 {
 	const struct http_request *request = http_stream_request(s);

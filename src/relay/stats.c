@@ -2,7 +2,7 @@
 
 #include "base/limits.h"
 #include "relay/router.h"
-#include "relay/show.h"
+#include "slots/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,6 +109,13 @@ static void fill(struct recent *r, const struct request_end *end, int64_t now_ms
 	snprintf(r->slot_id, sizeof(r->slot_id), "%s", end->slot_id ? end->slot_id : "");
 }
 
+static void fill_error(struct recent_error *e, const struct request_end *end, int64_t now_ms)
+{
+	fill(&e->request, end, now_ms);
+	snprintf(e->code, sizeof(e->code), "%s", end->code ? end->code : "");
+	snprintf(e->error, sizeof(e->error), "%s", end->error ? end->error : "");
+}
+
 static bool only_looks(const struct request_end *end)
 {
 	return end->status < 400 && end->route && end->route->role != ROLE_CLIENT;
@@ -124,13 +131,8 @@ void stats_count(struct stats *s, const struct request_end *end, int64_t now_ms)
 		return;
 	s->request_count++;
 	fill(place, end, now_ms);
-	if (end->status >= 400) {
-		struct recent_error *e = &s->errors[s->error_count++ % RECENT_ERRORS];
-
-		e->request = *place;
-		snprintf(e->code, sizeof(e->code), "%s", end->code ? end->code : "");
-		snprintf(e->error, sizeof(e->error), "%s", end->error ? end->error : "");
-	}
+	if (end->status >= 400)
+		fill_error(&s->errors[s->error_count++ % RECENT_ERRORS], end, now_ms);
 	if (s->on_end)
 		s->on_end(s->on_end_arg, end);
 }
@@ -156,18 +158,30 @@ static json_t *requests_json(const struct stats *s)
 	return list;
 }
 
+static json_t *error_json(const struct recent_error *e)
+{
+	json_t *shown = recent_json(&e->request);
+
+	json_object_set_new(shown, "error", show_text(e->error));
+	json_object_set_new(shown, "code", show_text(e->code));
+	return shown;
+}
+
+json_t *stats_request_json(const struct request_end *end, int64_t now_ms)
+{
+	struct recent_error e;
+
+	fill_error(&e, end, now_ms);
+	return error_json(&e);
+}
+
 static json_t *errors_json(const struct stats *s)
 {
 	json_t *list = json_array();
 
-	for (uint64_t i = 0; i < RECENT_ERRORS && i < s->error_count; i++) {
-		const struct recent_error *e = &s->errors[(s->error_count - 1 - i) % RECENT_ERRORS];
-		json_t *shown = recent_json(&e->request);
-
-		json_object_set_new(shown, "error", show_text(e->error));
-		json_object_set_new(shown, "code", show_text(e->code));
-		json_array_append_new(list, shown);
-	}
+	for (uint64_t i = 0; i < RECENT_ERRORS && i < s->error_count; i++)
+		json_array_append_new(
+			list, error_json(&s->errors[(s->error_count - 1 - i) % RECENT_ERRORS]));
 	return list;
 }
 

@@ -30,6 +30,8 @@ void stats_free(struct stats *s);
 void stats_count(struct stats *s, const struct request_end *end, int64_t now_ms);
 /* fn is told of each request that recentRequests shows. */
 void stats_on_end(struct stats *s, void (*fn)(void *arg, const struct request_end *end), void *arg);
+/* One request as recentErrors shows it. New reference. */
+json_t *stats_request_json(const struct request_end *end, int64_t now_ms);
 /*
  * The members of /admin/stats that are ours. recentRequests leaves out what only looks at the relay
  * itself (probes, the admin API) unless it failed: a dashboard must not push the rest out.

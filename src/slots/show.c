@@ -1,4 +1,4 @@
-#include "relay/show.h"
+#include "slots/show.h"
 
 #include "base/clock.h"
 

@@ -1,6 +1,6 @@
-/* Values of the admin API's JSON: what is not known is null. New references. */
-#ifndef RELAY_SHOW_H
-#define RELAY_SHOW_H
+/* Values of JSON that is shown to operators: what is not known is null. New references. */
+#ifndef SLOTS_SHOW_H
+#define SLOTS_SHOW_H
 
 #include <jansson.h>
 #include <stdint.h>
