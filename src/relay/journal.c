@@ -1,6 +1,7 @@
 #include "relay/journal.h"
 
 #include "base/ident.h"
+#include "slots/policy.h"
 #include "slots/show.h"
 
 #include <math.h>
@@ -31,6 +32,7 @@ static const char *const outcome_names[] = {
 struct attempt {
 	char slot_id[LIMIT_SLOT_ID_BYTES]; /* "" none was eligible */
 	const char *choice;
+	enum conf_policy policy;
 	int64_t began_ms, ended_ms, queued_us;
 	enum outcome outcome;
 	enum failure_class class;
@@ -139,15 +141,8 @@ void journal_session(struct journal *j, uint64_t serial, struct sv key)
 
 /* --- candidates: reason, length of the id, score, id --- */
 
-static double score_of(const struct lease_report *report, size_t index)
-{
-	(void)report;
-	(void)index;
-	return NAN;
-}
-
 static void pack(
-	struct entry *e, struct attempt *a, const char *id, enum pick_reason reason, double score)
+	struct entry *e, struct attempt *a, const char *id, enum pick_reason reason, float score)
 {
 	size_t n = strlen(id);
 	unsigned char head[2] = {(unsigned char)reason, (unsigned char)n};
@@ -162,9 +157,9 @@ static void pack(
 	buf_add(&e->candidates, id, n);
 }
 
-static json_t *score_json(double score)
+static json_t *score_json(float score)
 {
-	return isfinite(score) ? json_real(score) : json_null();
+	return isfinite(score) ? json_real(pick_score_shown(score)) : json_null();
 }
 
 static json_t *unpack(const struct entry *e, const struct attempt *a)
@@ -176,7 +171,7 @@ static json_t *unpack(const struct entry *e, const struct attempt *a)
 	while (a->candidates_end > a->candidates_at && at < end) {
 		enum pick_reason reason = (enum pick_reason)(unsigned char)at[0];
 		size_t n = (unsigned char)at[1];
-		double score;
+		float score;
 
 		memcpy(&score, at + 2, sizeof(score));
 		at += 2 + sizeof(score);
@@ -222,6 +217,7 @@ void journal_select(struct journal *j, uint64_t serial, struct slot_table *slots
 	if (!a)
 		return;
 	a->choice = choice;
+	a->policy = report->policy;
 	a->began_ms = now_ms;
 	a->queued_us = queued_us;
 	if (chosen >= 0)
@@ -231,7 +227,7 @@ void journal_select(struct journal *j, uint64_t serial, struct slot_table *slots
 		a->outcome = NOT_STARTED;
 	a->candidates_at = e->candidates.len;
 	for (size_t i = 0; i < report->count; i++)
-		pack(e, a, slot_table_at(slots, i)->id, report->reasons[i], score_of(report, i));
+		pack(e, a, slot_table_at(slots, i)->id, report->reasons[i], report->scores[i]);
 	a->candidates_end = e->candidates.len;
 }
 
@@ -300,9 +296,10 @@ static json_t *tokens_json(const struct usage *u)
 
 static json_t *selection_json(const struct entry *e, const struct attempt *a)
 {
-	return json_pack("{s:o, s:s, s:o, s:o, s:I}", "slotId", show_text(a->slot_id), "choice",
-		a->choice, "queueMs", show_ms(a->queued_us), "candidates", unpack(e, a),
-		"candidatesLeftOut", (json_int_t)a->candidates_left_out);
+	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:o, s:I}", "slotId", show_text(a->slot_id),
+		"choice", a->choice, "policy", conf_policy_name(a->policy), "scoreUnit",
+		policy_get(a->policy)->unit, "queueMs", show_ms(a->queued_us), "candidates",
+		unpack(e, a), "candidatesLeftOut", (json_int_t)a->candidates_left_out);
 }
 
 static json_t *attempt_json(const struct entry *e, size_t index)
