@@ -87,7 +87,10 @@ int cli_slots_disable(const struct cli_context *ctx);
 int cli_slots_reset(const struct cli_context *ctx);
 int cli_slots_set(const struct cli_context *ctx);
 int cli_slots_remove(const struct cli_context *ctx);
+int cli_refresh_slot(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
+int cli_usage_refresh(const struct cli_context *ctx);
+int cli_usage_set(const struct cli_context *ctx);
 int cli_help(const struct cli_context *ctx);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "conf/conf_names.h"
 
 enum conf_policy {
 	POLICY_BEST_WEEK,
@@ -67,9 +68,14 @@ struct conf {
 	int64_t upstream_connect_timeout_s; /* upstream.connectTimeoutSeconds 10, 1..120 */
 	char *upstream_ca_file;		    /* upstream.caFile "": system's */
 	char *upstream_proxy;		    /* upstream.proxy "": environment; "none": no proxy */
+	char *upstream_client_version;	    /* upstream.clientVersion "0.169.0" */
 	char *default_model;		    /* modelDefault "gpt-5.4" */
-	char **unknown_keys; /* dotted names of keys that nobody knows: kept in the file, warned
-				about once */
+	struct conf_name_map model_aliases; /* models.aliases {} */
+	struct conf_names model_extra;	    /* models.extra [] */
+	struct conf_names model_hidden;	    /* models.hidden [] */
+	int64_t models_ttl_s; /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
+	char **unknown_keys;  /* dotted names of keys that nobody knows: kept in the file, warned
+				 about once */
 	size_t unknown_count;
 	unsigned refs;
 };

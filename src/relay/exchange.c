@@ -1,6 +1,7 @@
 #include "relay/exchange.h"
 
 #include "base/clock.h"
+#include "base/jw.h"
 #include "base/log.h"
 #include "codex/body.h"
 #include "codex/headers.h"
@@ -8,27 +9,33 @@
 #include "relay/answer.h"
 #include "relay/exchange_log.h"
 #include "relay/exhausted.h"
+#include "relay/model_list.h"
 #include "relay/offline.h"
 #include "relay/relay.h"
 #include "relay/retry.h"
 #include "relay/router.h"
+#include "slots/refresher.h"
+#include "slots/upkeep.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum state { ADAPT, WAIT_SLOT, BACKOFF, CONNECT, HEAD, STREAM, DONE, STATES };
+enum state { ADAPT, WAIT_SLOT, WAIT_TOKEN, BACKOFF, CONNECT, HEAD, STREAM, DONE, STATES };
+/* Longest wait for a slot's token; then another slot is tried. */
+enum { TOKEN_WAIT_MS = 30 * 1000 };
 
 #define BIT(s) (1u << (s))
 
 static const unsigned legal_moves[STATES] = {
 	[ADAPT] = BIT(WAIT_SLOT) | BIT(DONE),
-	[WAIT_SLOT] = BIT(CONNECT) | BIT(DONE),
+	[WAIT_SLOT] = BIT(WAIT_TOKEN) | BIT(CONNECT) | BIT(DONE),
+	[WAIT_TOKEN] = BIT(WAIT_SLOT) | BIT(CONNECT) | BIT(DONE),
 	[BACKOFF] = BIT(WAIT_SLOT) | BIT(DONE),
-	[CONNECT] = BIT(HEAD) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
-	[HEAD] = BIT(STREAM) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
-	[STREAM] = BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+	[CONNECT] = BIT(HEAD) | BIT(WAIT_TOKEN) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+	[HEAD] = BIT(STREAM) | BIT(WAIT_TOKEN) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+	[STREAM] = BIT(WAIT_TOKEN) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
 };
 
 struct exchange {
@@ -48,6 +55,8 @@ struct exchange {
 	struct sv session;    /* affinity key and upstream session id; in the arena */
 	struct sv turn_state; /* the client's x-codex-turn-state, or empty */
 	uint64_t model_hash;
+	bool aliased;	    /* turn.model is what the client's name for it stands for */
+	bool any_catalogue; /* for slots, too, whose catalogue lacks the model */
 
 	struct waiter waiter;
 	struct lease lease;
@@ -55,6 +64,9 @@ struct exchange {
 	size_t tried_count;
 	struct retry_state retry;
 	struct timer backoff;
+	struct refresh_wait token;
+	struct timer token_wait;
+	char sent_token[IDENT_HEX_SIZE]; /* fingerprint of what the running attempt sent */
 
 	struct upstream *upstream;
 	struct http_header *headers; /* of the running attempt; wiped at its end */
@@ -93,6 +105,12 @@ static void wipe_headers(struct exchange *ex)
 	ex->header_count = 0;
 }
 
+static void leave_token(struct exchange *ex)
+{
+	refresher_leave(&ex->token);
+	timer_stop(&ex->token_wait);
+}
+
 static void done(struct exchange *ex)
 {
 	struct relay *relay = ex->relay;
@@ -100,6 +118,7 @@ static void done(struct exchange *ex)
 	set_state(ex, DONE);
 	waitq_remove(&ex->waiter);
 	timer_stop(&ex->backoff);
+	leave_token(ex);
 	ex->stream = NULL;
 	*ex->prev = ex->next;
 	if (ex->next)
@@ -181,6 +200,7 @@ static struct lease_request lease_request_of(const struct exchange *ex)
 	return (struct lease_request){
 		.session = ex->session,
 		.model = ex->turn.model,
+		.any_catalogue = ex->any_catalogue,
 		.tried = ex->tried,
 		.tried_count = ex->tried_count,
 		.now_ms = clock_wall_ms(),
@@ -190,8 +210,26 @@ static struct lease_request lease_request_of(const struct exchange *ex)
 /* Limits count from when they are told, not from when a long answer has ended. */
 static void note_meters(struct exchange *ex, struct upstream *u)
 {
-	if (upstream_meters(u))
-		lease_meters(&ex->lease, upstream_meters(u), clock_wall_ms());
+	if (!upstream_meters(u))
+		return;
+	lease_meters(&ex->lease, upstream_meters(u), clock_wall_ms());
+	upkeep_note_limits(ex->relay->upkeep, ex->lease.slot);
+}
+
+/*
+ * A Codex client warns its user when the header names another model than it asked for, and an alias
+ * is another one.
+ */
+static size_t drop_model_name(
+	const struct http_header *headers, size_t count, struct http_header *ret)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count && i < LIMIT_RESPONSE_HEADERS_COUNT; i++) {
+		if (!sv_ieq(headers[i].name, SV("openai-model")))
+			ret[kept++] = headers[i];
+	}
+	return kept;
 }
 
 static void on_upstream_head(struct upstream *u, void *arg, int status)
@@ -199,7 +237,8 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	struct exchange *ex = arg;
 	size_t count;
 	const struct http_header *headers = upstream_headers(u, &count);
-	struct sv turn_state = SV_NONE;
+	struct http_header without[LIMIT_RESPONSE_HEADERS_COUNT];
+	struct sv turn_state = SV_NONE, models_etag = SV_NONE;
 
 	(void)status;
 	set_state(ex, HEAD);
@@ -207,9 +246,17 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	for (size_t i = 0; i < count; i++) {
 		if (sv_ieq(headers[i].name, SV("x-codex-turn-state")))
 			turn_state = headers[i].value;
+		else if (sv_ieq(headers[i].name, SV("x-models-etag")))
+			models_etag = headers[i].value;
 	}
+	if (models_etag.n)
+		upkeep_note_models(ex->relay->upkeep, ex->lease.slot, models_etag);
 	if (turn_state.n)
 		slot_table_remember(ex->relay->slots, turn_state, ex->lease.slot, clock_wall_ms());
+	if (ex->aliased) {
+		count = drop_model_name(headers, count, without);
+		headers = without;
+	}
 	answer_upstream_head(&ex->answer, headers, count);
 }
 
@@ -306,10 +353,20 @@ static void count_retry(struct exchange *ex, const struct failure *f, enum retry
 	}
 	if (action == RETRY_SAME_BACKOFF)
 		ex->retry.backoffs++;
+	ex->retry.refreshed = action == RETRY_SAME_REFRESHED;
 	if (action == RETRY_SAME_STRIPPED) {
 		ex->retry.stripped = true;
 		buf_reset(&ex->upstream_body, 0);
 	}
+}
+
+static void wait_for_token(struct exchange *ex, const char *refused)
+{
+	set_state(ex, WAIT_TOKEN);
+	if (!ex->first_attempt_us)
+		ex->first_attempt_us = clock_mono_us();
+	timer_start(&ex->token_wait, TOKEN_WAIT_MS);
+	refresher_ask(ex->relay->env.refresher, ex->lease.slot, refused, &ex->token);
 }
 
 /* No slot is left. What the client is told: the limits of all slots, or what went wrong last. */
@@ -318,7 +375,7 @@ static void fail_with(struct exchange *ex, const struct failure *f)
 	int64_t now_ms = clock_wall_ms();
 	int64_t recovers_ms = slot_table_recovers_ms(ex->relay->slots, now_ms);
 	bool about_limits = f->class == FAILURE_RATE_LIMIT || f->class == FAILURE_QUOTA ||
-			    (f->class == FAILURE_AUTH && recovers_ms);
+			    (f->class == FAILURE_AUTH && recovers_ms && !f->err.retry_after_s);
 	struct api_err err;
 
 	if (!about_limits || ex->answer.committed) {
@@ -330,33 +387,52 @@ static void fail_with(struct exchange *ex, const struct failure *f)
 	fail(ex, &err);
 }
 
-static void retry_or_fail(struct exchange *ex, const struct slot *slot, const struct failure *f)
+static enum retry_action decide(struct exchange *ex, const struct failure *f)
 {
 	struct lease_request without;
-	enum retry_action action;
 
-	note_tried(ex, slot);
+	note_tried(ex, ex->lease.slot);
 	without = lease_request_of(ex);
+	ex->retry.can_refresh = slot_can_refresh(ex->lease.slot);
 	ex->retry.committed = ex->answer.committed;
 	ex->retry.elapsed_ms = (clock_mono_us() - ex->first_attempt_us) / 1000;
 	ex->retry.other_slot = slot_table_could_lease(ex->relay->slots, &without);
-	action = retry_decide(f->class, &ex->retry);
-	exchange_log_attempt(&ex->log, ex->answer.slot_id, f, action);
+	return retry_decide(f->class, &ex->retry);
+}
+
+static void forget_tried(struct exchange *ex)
+{
+	ex->tried_count -= ex->tried_count > 0; /* note_tried() may have had no room */
+}
+
+/* The attempt is over and its slot knows the verdict; the lease goes on for the same slot alone. */
+static void retry_or_fail(struct exchange *ex, const struct failure *f)
+{
+	static const struct slot_verdict nothing_more = {.kind = VERDICT_CANCELLED};
+	enum retry_action action = decide(ex, f);
+
+	exchange_log_attempt(&ex->log, ex->lease.slot->id, f, action);
 	count_retry(ex, f, action);
+	if (action == RETRY_SAME_REFRESHED) {
+		forget_tried(ex);
+		wait_for_token(ex, ex->sent_token);
+		return;
+	}
+	lease_release(&ex->lease, &nothing_more, clock_wall_ms());
 	switch (action) {
 	case RETRY_GIVE_UP:
 		fail_with(ex, f);
 		return;
-	case RETRY_OTHER_SLOT:
-		break;
 	case RETRY_SAME_STRIPPED:
-		ex->tried_count -= ex->tried_count > 0; /* note_tried() may have had no room */
+		forget_tried(ex);
 		break;
 	case RETRY_SAME_BACKOFF:
 		ex->tried_count = 0;
 		set_state(ex, BACKOFF);
 		timer_start(&ex->backoff, retry_backoff_ms(ex->retry.backoffs - 1));
 		return;
+	default:
+		break;
 	}
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
@@ -383,21 +459,26 @@ static const struct failure *without_token(
 static void on_upstream_end(struct upstream *u, void *arg, const struct failure *told)
 {
 	struct exchange *ex = arg;
-	const struct slot *slot = ex->lease.slot;
 	struct failure copy;
-	const struct failure *failure = without_token(told, slot, &copy);
+	const struct failure *failure = without_token(told, ex->lease.slot, &copy);
 	struct slot_verdict verdict = {
 		.kind = failure->class == FAILURE_NONE ? VERDICT_SUCCESS : VERDICT_FAILURE,
 		.failure = failure,
 		.meters = upstream_meters(u),
 		.model_hash = ex->model_hash,
+		.token = ex->sent_token,
+		.refreshed = ex->retry.refreshed,
 	};
 
-	end_attempt(ex, &verdict);
-	if (failure->class != FAILURE_NONE)
-		retry_or_fail(ex, slot, failure);
-	else
+	if (failure->class == FAILURE_NONE) {
+		end_attempt(ex, &verdict);
 		finish(ex);
+		return;
+	}
+	ex->upstream = NULL;
+	wipe_headers(ex);
+	lease_note(&ex->lease, &verdict, clock_wall_ms());
+	retry_or_fail(ex, failure);
 }
 
 static const struct upstream_ops upstream_ops = {
@@ -411,6 +492,7 @@ static int build_body(struct exchange *ex, struct api_err *err)
 {
 	struct codex_body_options options = {
 		.native = ex->turn.native,
+		.model = ex->aliased ? ex->turn.model : SV_NONE,
 		.prompt_cache_key = ex->session,
 		.drop_reasoning = ex->retry.stripped,
 	};
@@ -465,14 +547,18 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 /* The slot's file holds a token that cannot be sent: the slot is out until it brings another. */
 static void refuse_token(struct exchange *ex)
 {
-	const struct slot *slot = ex->lease.slot;
 	struct failure f = {.class = FAILURE_AUTH};
-	struct slot_verdict verdict = {.kind = VERDICT_FAILURE, .failure = &f};
+	struct slot_verdict verdict = {
+		.kind = VERDICT_FAILURE,
+		.failure = &f,
+		.token = ex->sent_token,
+		.refreshed = ex->retry.refreshed,
+	};
 
 	api_err_set(&f.err, 502, "server_error", "bad_slot_credential",
 		"The slot's access token is not usable.");
-	lease_release(&ex->lease, &verdict, clock_wall_ms());
-	retry_or_fail(ex, slot, &f);
+	lease_note(&ex->lease, &verdict, clock_wall_ms());
+	retry_or_fail(ex, &f);
 }
 
 static void start_attempt(struct exchange *ex)
@@ -484,6 +570,7 @@ static void start_attempt(struct exchange *ex)
 	set_state(ex, CONNECT);
 	if (!ex->first_attempt_us)
 		ex->first_attempt_us = clock_mono_us();
+	memcpy(ex->sent_token, ex->lease.slot->token_fingerprint, sizeof(ex->sent_token));
 	rc = build_body(ex, &err);
 	if (rc == -EINVAL) {
 		cancel_attempt(ex);
@@ -506,7 +593,100 @@ static void start_attempt(struct exchange *ex)
 	start_upstream(ex, &cred);
 }
 
+/* --- waiting for the slot's token --- */
+
+/* Its slot has none that may be sent, for now or for good: another slot may do. */
+static void go_without_token(struct exchange *ex, enum refresh_result result)
+{
+	struct failure f = {.class = FAILURE_AUTH};
+
+	f.err = *failure_default(FAILURE_AUTH);
+	if (result != REFRESH_REAUTH) {
+		int64_t now_ms = clock_wall_ms();
+
+		exhausted_describe_token(ex->lease.slot->refresh_after_ms, now_ms, &f.err);
+	}
+	ex->retry.refreshed = true;
+	retry_or_fail(ex, &f);
+}
+
+static void on_token(struct refresh_wait *w, enum refresh_result result)
+{
+	struct exchange *ex = CONTAINER_OF(w, struct exchange, token);
+
+	timer_stop(&ex->token_wait);
+	if (result == REFRESH_READY)
+		start_attempt(ex);
+	else
+		go_without_token(ex, result);
+}
+
+static void on_token_timeout(struct timer *t)
+{
+	struct exchange *ex = CONTAINER_OF(t, struct exchange, token_wait);
+
+	refresher_leave(&ex->token);
+	go_without_token(ex, REFRESH_FAILED);
+}
+
+/* A token that ends soon is good for one more request; the refresh runs beside it. */
+static void use_lease(struct exchange *ex)
+{
+	struct slot *slot = ex->lease.slot;
+	int64_t now_ms = clock_wall_ms();
+
+	if (refresher_must_wait(slot, now_ms)) {
+		wait_for_token(ex, NULL);
+		return;
+	}
+	if (refresher_is_due(slot, now_ms))
+		refresher_ask(ex->relay->env.refresher, slot, NULL, NULL);
+	start_attempt(ex);
+}
+
 /* --- waiting for a slot --- */
+
+/* No slot would serve it later either: upstream has refused the model with all that are left. */
+static bool is_about_model(const struct lease_report *report)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < report->count; i++) {
+		switch (report->reasons[i]) {
+		case PICK_MODEL:
+			any = true;
+			break;
+		case PICK_DISABLED:
+		case PICK_NO_CREDENTIAL:
+		case PICK_REAUTH_REQUIRED:
+			break;
+		default:
+			return false;
+		}
+	}
+	return any;
+}
+
+/* In upstream's words, and for a Codex client in upstream's shape. */
+static void refuse_model(struct exchange *ex)
+{
+	struct api_err err;
+	struct buf body;
+	struct jw w;
+
+	api_err_set(&err, 400, "invalid_request_error", "",
+		"The '%.*s' model is not supported when using Codex with a ChatGPT account.",
+		ex->turn.model.n > 128 ? 128 : (int)ex->turn.model.n, ex->turn.model.p);
+	buf_init(&body, KIB(8));
+	w = jw_begin(&body);
+	jw_obj(&w);
+	jw_kstr(&w, "detail", sv_cstr(err.message));
+	jw_end(&w);
+	if (ex->turn.native && !buf_error(&body))
+		err.body = arena_dup(&ex->arena, buf_sv(&body));
+	buf_fini(&body);
+	fail(ex, &err);
+}
 
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
@@ -514,6 +694,15 @@ static void fail_exhausted(struct exchange *ex, const struct lease_report *repor
 	const char *plan_type = "";
 	struct api_err err;
 
+	if (is_about_model(report)) {
+		refuse_model(ex);
+		return;
+	}
+	if (picked->recovers_ms && report->reasons[picked->recovers_index] == PICK_EXPIRED) {
+		exhausted_describe_token(picked->recovers_ms, clock_wall_ms(), &err);
+		fail(ex, &err);
+		return;
+	}
 	if (picked->recovers_ms)
 		plan_type =
 			slot_table_at(ex->relay->slots, picked->recovers_index)->meters.plan_type;
@@ -542,7 +731,7 @@ static bool try_lease(struct exchange *ex)
 	if (err)
 		fail_exhausted(ex, &report);
 	else
-		start_attempt(ex);
+		use_lease(ex);
 	return true;
 }
 
@@ -679,6 +868,8 @@ static struct exchange *exchange_new(
 	ex->waiter.on_timeout = on_wait_timeout;
 	ex->reap.fn = on_reap;
 	timer_init(&ex->backoff, relay->loop, on_backoff_over);
+	timer_init(&ex->token_wait, relay->loop, on_token_timeout);
+	ex->token.on_done = on_token;
 	ex->next = relay->exchanges;
 	ex->prev = &relay->exchanges;
 	if (ex->next)
@@ -700,6 +891,30 @@ static void say_offline(struct exchange *ex, struct sv text)
 	done(ex);
 }
 
+static void resolve_alias(struct exchange *ex)
+{
+	const char *real = conf_names_look_up(&ex->conf->model_aliases, ex->turn.model);
+
+	if (!real)
+		return;
+	ex->turn.model = sv_cstr(real);
+	ex->aliased = true;
+}
+
+/*
+ * Is there a slot that might have the model? Upstream decides all the same for models that the
+ * operator has named, and for Codex clients: they may know newer ones than the version for which
+ * the catalogues are asked, and they understand the refusal.
+ */
+static bool find_model(struct exchange *ex)
+{
+	bool lacking = slot_table_lacks_model(ex->relay->slots, ex->turn.model, clock_wall_ms());
+
+	ex->any_catalogue = conf_names_has(&ex->conf->model_extra, ex->turn.model) ||
+			    (lacking && (ex->turn.native || ex->aliased));
+	return !lacking || ex->any_catalogue;
+}
+
 void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
 {
 	struct exchange *ex = exchange_new(relay, stream, dialect);
@@ -713,8 +928,14 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 		fail(ex, &err);
 		return;
 	}
+	resolve_alias(ex);
 	if (offline_answer(&ex->turn, &text)) {
 		say_offline(ex, text);
+		return;
+	}
+	if (!find_model(ex)) {
+		model_list_not_found(ex->turn.model, &err);
+		fail(ex, &err);
 		return;
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);

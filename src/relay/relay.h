@@ -14,9 +14,10 @@
 #include "relay/journal.h"
 #include "relay/stats.h"
 #include "relay/waitq.h"
-#include "slots/slot_table.h"
+#include "slots/slot_env.h"
 
 struct exchange;
+struct upkeep;
 struct relay;
 struct route;
 
@@ -40,9 +41,12 @@ struct relay {
 	struct conf *conf_at_start; /* what keys that need a restart still have */
 	struct slot_table *slots;
 	struct fetch_pool *pool;
+	struct upkeep *upkeep; /* usage and models of all slots */
 	struct http_server *server;
 	struct waitq *waitq;
-	struct saver *saver;	 /* writes slot state, debounced */
+	struct saver *saver;	       /* writes slot state, debounced */
+	struct slot_env env;	       /* loop, pool, slots and conf for the slots' own requests */
+	struct auth_watch *auth_watch; /* credentials that other processes write */
 	struct dir_watch *watch; /* of config/: edits by the CLI; NULL when it cannot be watched */
 	struct timer reload;	 /* gathers a burst of edits */
 	struct timer patience;	 /* how long running streams may go on after SIGTERM */
@@ -51,7 +55,7 @@ struct relay {
 	struct journal *journal;
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
-	bool draining;
+	bool draining, closing;
 	int64_t started_ms;			 /* wall */
 	const struct relay_extension *extension; /* NULL: none */
 	void *extension_state;			 /* the extension's own */
