@@ -77,6 +77,7 @@ int cli_load_slots(
 
 /* Commands, by file. */
 int cli_serve(const struct cli_context *ctx);
+int cli_serve_routes(const struct cli_context *ctx);
 int cli_runtime_init(const struct cli_context *ctx);
 int cli_runtime_config_doc(const struct cli_context *ctx);
 int cli_health(const struct cli_context *ctx);

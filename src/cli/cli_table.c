@@ -165,6 +165,14 @@ static const struct cli_command commands[] = {
 		.operands_max = 1,
 	},
 	{
+		.name = "routes",
+		.summary = "prints the paths of the relay's API",
+		.details = "docs/openapi.yaml describes them; a test compares the two.",
+		.example = "routes",
+		.run = cli_serve_routes,
+		.hidden = true,
+	},
+	{
 		.name = "config-doc",
 		.summary = "prints docs/config.md",
 		.example = "config-doc",
