@@ -81,6 +81,7 @@ int cli_runtime_init(const struct cli_context *ctx);
 int cli_runtime_config_doc(const struct cli_context *ctx);
 int cli_health(const struct cli_context *ctx);
 int cli_config(const struct cli_context *ctx);
+int cli_doctor(const struct cli_context *ctx);
 int cli_slots_list(const struct cli_context *ctx);
 int cli_slots_enable(const struct cli_context *ctx);
 int cli_slots_disable(const struct cli_context *ctx);

@@ -87,6 +87,17 @@ static const struct cli_command commands[] = {
 		.run = cli_health,
 	},
 	{
+		.name = "doctor",
+		.summary = "looks for what keeps the relay from working, and says what to do",
+		.details =
+			"Checks the configuration, files, credentials, the port, proxies, and "
+			"whether upstream can be\nreached. Changes nothing and sends no token to "
+			"anybody but the running relay. Status 1 when a\ncheck failed.",
+		.example = "doctor --offline",
+		.options = {{"--offline", NULL, false, "ask nothing of other machines"}},
+		.run = cli_doctor,
+	},
+	{
 		.name = "config",
 		.summary = "shows, checks and changes config/relay.json",
 		.details =
