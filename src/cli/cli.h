@@ -60,6 +60,8 @@ int cli_main(int argc, char **argv);
 
 /* The commands, for help and completion. */
 const struct cli_command *cli_commands(size_t *ret_count);
+/* Options of every command; one without a name ends the list. */
+const struct cli_option *cli_global_options(void);
 /* What was given for an option of the command, or NULL. */
 const char *cli_value(const struct cli_context *ctx, const char *option);
 /* "codex-slot-relay: <command>: <text>" on stderr; returns status. */
@@ -78,8 +80,11 @@ int cli_load_slots(
 /* Commands, by file. */
 int cli_serve(const struct cli_context *ctx);
 int cli_runtime_init(const struct cli_context *ctx);
+int cli_runtime_dependency_map(const struct cli_context *ctx);
 int cli_runtime_config_doc(const struct cli_context *ctx);
 int cli_health(const struct cli_context *ctx);
+int cli_completion(const struct cli_context *ctx);
+int cli_completion_words(const struct cli_context *ctx);
 int cli_config(const struct cli_context *ctx);
 int cli_doctor(const struct cli_context *ctx);
 int cli_slots_list(const struct cli_context *ctx);

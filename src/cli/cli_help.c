@@ -15,7 +15,13 @@ static const struct cli_option global_options[] = {
 	{"--table", NULL, false, "results as a table, also when stdout is no terminal"},
 	{"--help", NULL, false, "this text, or that of a command"},
 	{"--version", NULL, false, "the program's version"},
+	{NULL, NULL, false, NULL},
 };
+
+const struct cli_option *cli_global_options(void)
+{
+	return global_options;
+}
 
 static void print_option(FILE *to, const struct cli_option *o)
 {
@@ -29,8 +35,8 @@ static void print_option(FILE *to, const struct cli_option *o)
 static void print_global_options(FILE *to)
 {
 	fprintf(to, "\nOptions of every command:\n");
-	for (size_t i = 0; i < ARRAY_LEN(global_options); i++)
-		print_option(to, &global_options[i]);
+	for (const struct cli_option *o = global_options; o->name; o++)
+		print_option(to, o);
 }
 
 void cli_help_program(FILE *to)
@@ -165,8 +171,8 @@ const char *cli_help_nearest_option(const struct cli_command *command, const cha
 
 	for (const struct cli_option *o = command->options; o->name; o++)
 		consider(text, o->name, &best, &nearest);
-	for (size_t i = 0; i < ARRAY_LEN(global_options); i++)
-		consider(text, global_options[i].name, &best, &nearest);
+	for (const struct cli_option *o = global_options; o->name; o++)
+		consider(text, o->name, &best, &nearest);
 	return nearest;
 }
 

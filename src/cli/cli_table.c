@@ -115,6 +115,33 @@ static const struct cli_command commands[] = {
 		.operands_max = 3,
 	},
 	{
+		.name = "dependency-map",
+		.summary = "shows which parts of the relay need OpenClaw",
+		.example = "dependency-map",
+		.run = cli_runtime_dependency_map,
+	},
+	{
+		.name = "completion",
+		.summary = "prints the completion script of a shell",
+		.details = "bash: source <(codex-slot-relay completion bash)\n"
+			   "zsh:  codex-slot-relay completion zsh >~/.zfunc/_codex_slot_relay\n"
+			   "fish: codex-slot-relay completion fish "
+			   ">~/.config/fish/completions/codex-slot-relay.fish",
+		.example = "completion bash",
+		.run = cli_completion,
+		.operands = "bash | zsh | fish",
+		.operands_max = 1,
+	},
+	{
+		.name = "completion-words",
+		.summary = "prints words for the completion scripts",
+		.example = "completion-words slots",
+		.run = cli_completion_words,
+		.hidden = true,
+		.operands = "slots | keys | commands",
+		.operands_max = 1,
+	},
+	{
 		.name = "help",
 		.summary = "explains the program or a command",
 		.example = "help slot-list",
