@@ -40,6 +40,7 @@ struct cli_command {
 	int (*run)(const struct cli_context *ctx);
 	bool hidden;	      /* not in the list of commands */
 	const char *operands; /* words that are no options, for the usage line: "get KEY" */
+	const char *output;   /* what its JSON holds, for docs/cli.md; may be NULL */
 	size_t operands_max;  /* how many may follow; the command checks that they are enough */
 };
 
@@ -86,6 +87,7 @@ int cli_health(const struct cli_context *ctx);
 int cli_completion(const struct cli_context *ctx);
 int cli_completion_words(const struct cli_context *ctx);
 int cli_config(const struct cli_context *ctx);
+int cli_doc(const struct cli_context *ctx);
 int cli_doctor(const struct cli_context *ctx);
 int cli_slots_list(const struct cli_context *ctx);
 int cli_slots_enable(const struct cli_context *ctx);
@@ -93,6 +95,7 @@ int cli_slots_disable(const struct cli_context *ctx);
 int cli_slots_reset(const struct cli_context *ctx);
 int cli_slots_remove(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
+int cli_test_runner(const struct cli_context *ctx);
 int cli_help(const struct cli_context *ctx);
 
 #endif

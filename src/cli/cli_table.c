@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
 			   "and all slots stay.",
 		.example = "init --runtime-root ~/relay",
 		.options = {{"--force", NULL, false, "rewrite config/relay.json"}},
+		.output = "`ok`, `runtimeRoot`, `profile`, `listen`.",
 		.run = cli_runtime_init,
 	},
 	{
@@ -22,6 +23,7 @@ static const struct cli_command commands[] = {
 		.details = "SIGTERM ends it after running streams are through; SIGHUP reads the "
 			   "configuration again.",
 		.example = "serve",
+		.output = "none; the log goes to standard error, one JSON object a line.",
 		.run = cli_serve,
 	},
 	{
@@ -40,12 +42,21 @@ static const struct cli_command commands[] = {
 					"its name; default: the account's e-mail"},
 				{"--auth-file", "FILE", true, "the file with the credentials"},
 			},
+		.output = "`ok`, `slot`: the slot as in `slot-list`.",
 		.run = cli_import_file,
 	},
 	{
 		.name = "slot-list",
 		.summary = "shows the slots with what is left of their limits",
 		.example = "slot-list",
+		.output =
+			"`slots`: a list of `id`, `enabled`, `label`, `usage` (`usage5h`, "
+			"`usageWeek`, `fivePct`, `weekPct`, `checkedAt`), `runtime` "
+			"(`cooldownUntil`, `lastUsedAt`, `lastError`, `consecutiveFailures`), "
+			"`busy`, `sourceMeta` (`email`, `emailLabel`, `accountId`, `profileId`, "
+			"`expires`, `savedAt`, `usageFingerprint`), `plan`, `windows`, `inflight`, "
+			"`state`, `eligible`, `reason`, `cooldownReason`, `expiresAt`; `source`: "
+			"`relay` when the running relay told them, else `files`.",
 		.run = cli_slots_list,
 	},
 	{
@@ -53,6 +64,7 @@ static const struct cli_command commands[] = {
 		.summary = "lets requests use a slot",
 		.example = "slot-enable --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_enable,
 	},
 	{
@@ -60,6 +72,7 @@ static const struct cli_command commands[] = {
 		.summary = "keeps requests away from a slot",
 		.example = "slot-disable --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_disable,
 	},
 	{
@@ -70,6 +83,7 @@ static const struct cli_command commands[] = {
 			   "that is dead stays so: see slot-login.",
 		.example = "slot-reset --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_reset,
 	},
 	{
@@ -77,13 +91,22 @@ static const struct cli_command commands[] = {
 		.summary = "deletes a slot with its credentials",
 		.example = "slot-remove --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `removed`: the id.",
 		.run = cli_slots_remove,
 	},
 	{
 		.name = "health",
-		.summary = "shows the state of the relay: its slots, when the next one recovers, "
-			   "warnings",
+		.summary = "shows the relay, its slots and warnings at a glance",
 		.example = "health --json",
+		.output =
+			"`ok`, `time`, `version` (of this program), `runtimeRoot`, `listen`, "
+			"`running`, `relay` (`state`: `up`, `down`, `silent`, `foreign`, `closed`, "
+			"`other`; `address`, `version`, `problem`, and of one that is up "
+			"`inflight`,"
+			" `waiting`, `draining`), `source`, `slots` (count), `busy` (ids), "
+			"`slotsDetail` (`total`, `enabled`, `eligible`), `nextRecovery` (`slot`, "
+			"`reason`, `at`, or null), `selectionPolicy`, `backends` (`auth`, `usage`, "
+			"`runner`), `unknownKeys`, `warnings`.",
 		.run = cli_health,
 	},
 	{
@@ -95,7 +118,27 @@ static const struct cli_command commands[] = {
 			"anybody but the running relay. Status 1 when a\ncheck failed.",
 		.example = "doctor --offline",
 		.options = {{"--offline", NULL, false, "ask nothing of other machines"}},
+		.output = "`ok`, `findings`: a list of `level` (`ok`, `warn`, `fail`), `check`, "
+			  "`message`, `advice` (or null); `warnings`, `failures`: how many.",
 		.run = cli_doctor,
+	},
+	{
+		.name = "test-runner",
+		.summary = "sends one prompt through one slot and prints the answer",
+		.details =
+			"Disabled slots and those in cooldown too. Nothing of the slot is changed "
+			"but its usage, and\nits token when that must be refreshed.",
+		.example = "test-runner --slot 2 --prompt 'Say hello'",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--prompt", "TEXT", true, "what is asked"},
+				{"--model", "NAME", false,
+					"default: modelDefault of the slot or of the "
+					"configuration"},
+			},
+		.output = "`slot`, `sessionId`, `text`, `model`.",
+		.run = cli_test_runner,
 	},
 	{
 		.name = "config",
@@ -110,6 +153,11 @@ static const struct cli_command commands[] = {
 			"A value that is not allowed changes nothing. A running relay takes what "
 			"it can at once.",
 		.example = "config set thresholds.min5hPct 20",
+		.output =
+			"`get`: `key`, `value`, `default`, `changed`. `set` and `unset`: `ok`, "
+			"`key`, `value`, `needsRestart`. `list`: `keys` (each as of `get`), "
+			"`unknownKeys`. `check`: `ok`, `file`, `unknownKeys`. Tokens are shown as "
+			"`***`.",
 		.run = cli_config,
 		.operands = "get KEY | set KEY VALUE | unset KEY | list | check [FILE]",
 		.operands_max = 3,
@@ -118,6 +166,10 @@ static const struct cli_command commands[] = {
 		.name = "dependency-map",
 		.summary = "shows which parts of the relay need OpenClaw",
 		.example = "dependency-map",
+		.output =
+			"`dependencyMap`: `auth`, `usage`, `runner` (`configuredBackend`, "
+			"`supportedBackends`, `status`, `usedBy`), `stateControlPlane` (`backend`, "
+			"`status`, `usedBy`).",
 		.run = cli_runtime_dependency_map,
 	},
 	{
@@ -128,6 +180,7 @@ static const struct cli_command commands[] = {
 			   "fish: codex-slot-relay completion fish "
 			   ">~/.config/fish/completions/codex-slot-relay.fish",
 		.example = "completion bash",
+		.output = "the script.",
 		.run = cli_completion,
 		.operands = "bash | zsh | fish",
 		.operands_max = 1,
@@ -145,9 +198,17 @@ static const struct cli_command commands[] = {
 		.name = "help",
 		.summary = "explains the program or a command",
 		.example = "help slot-list",
+		.output = "the text.",
 		.run = cli_help,
 		.operands = "[command]",
 		.operands_max = 1,
+	},
+	{
+		.name = "cli-doc",
+		.summary = "prints docs/cli.md",
+		.example = "cli-doc",
+		.run = cli_doc,
+		.hidden = true,
 	},
 	{
 		.name = "config-doc",

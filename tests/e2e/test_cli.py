@@ -1,6 +1,7 @@
 """The command line on a runtime directory: every command, on a terminal and off it."""
 import base64
 import copy
+import fcntl
 import json
 import os
 import pathlib
@@ -8,7 +9,9 @@ import pty
 import re
 import socket
 import stat
+import struct
 import subprocess
+import termios
 
 import pytest
 
@@ -53,9 +56,10 @@ class Relay:
         assert SECRET not in result.stderr
         return result.stderr
 
-    def on_terminal(self, *words, env=None):
+    def on_terminal(self, *words, env=None, columns=160, status=OK):
         """What a person sees: standard output is a pseudo-terminal."""
         ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         command = [RELAY, "--runtime-root", str(self.root), *words]
         child = subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE,
                                  stdin=subprocess.DEVNULL, env=environment(**(env or {})))
@@ -72,7 +76,7 @@ class Relay:
         os.close(ours)
         errors = child.stderr.read().decode()
         child.stderr.close()
-        assert child.wait(30) == OK, errors
+        assert child.wait(30) == status, errors
         return seen.decode().replace("\r\n", "\n")
 
     def file(self, name):
@@ -427,7 +431,7 @@ def test_table_on_a_terminal(original):
     text = original.on_terminal("slot-list")
     assert "\033[" in text
     plain = re.sub(r"\033\[[0-9;]*m", "", text).split("\n")
-    for title in ("SLOT", "ENABLED", "LABEL", "PLAN", "5H LEFT", "WEEK LEFT", "COOLDOWN",
+    for title in ("SLOT", "STATE", "LABEL", "PLAN", "5H LEFT", "WEEK LEFT", "COOLDOWN",
                   "LAST ERROR"):
         assert title in plain[0]
     first = next(line for line in plain if line.startswith("slot-1"))
