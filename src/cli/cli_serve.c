@@ -1,7 +1,8 @@
+#include "admin/admin.h"
 #include "cli/cli.h"
 #include "relay/relay.h"
 
 int cli_serve(const struct cli_context *ctx)
 {
-	return relay_run(ctx->root, ctx->profile, NULL);
+	return relay_run(ctx->root, ctx->profile, admin_extension());
 }

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "conf/runtime_dir.h"
-#include "slots/stamp.h"
+#include "slots/slot_edit.h"
 #include "slots/store.h"
 
 #include <errno.h>
@@ -60,37 +60,6 @@ int cli_slots_show(const struct cli_context *ctx, const char *id, const char *do
 	return CLI_OK;
 }
 
-struct change {
-	const char *id;
-	bool enabled;
-	bool reauth; /* its login is dead */
-};
-
-static int set_enabled(json_t *slots, void *arg)
-{
-	const struct change *change = arg;
-	json_t *record = store_find(slots, change->id);
-
-	if (!record)
-		return -ENOENT;
-	json_object_set_new(record, "enabled", json_boolean(change->enabled));
-	/* Why the relay disabled it is history once the operator has decided. */
-	json_object_del(json_object_get(record, "relay"), "disabledReason");
-	return 0;
-}
-
-static int remove_record(json_t *slots, void *arg)
-{
-	const struct change *change = arg;
-	const json_t *record = store_find(slots, change->id);
-
-	for (size_t i = 0; record && i < json_array_size(slots); i++) {
-		if (json_array_get(slots, i) == record)
-			return json_array_remove(slots, i) ? -EINVAL : 0;
-	}
-	return -ENOENT;
-}
-
 int cli_slots_edit(const struct cli_context *ctx, const char *id,
 	int (*edit)(json_t *slots, void *arg), void *arg)
 {
@@ -106,8 +75,8 @@ int cli_slots_edit(const struct cli_context *ctx, const char *id,
 }
 
 /* An edit of one existing record; CLI_OK or a failure that has been told. */
-static int edit_one(
-	const struct cli_context *ctx, struct change *change, int (*edit)(json_t *slots, void *arg))
+static int edit_one(const struct cli_context *ctx, struct slot_edit *change,
+	int (*edit)(json_t *slots, void *arg))
 {
 	struct conf *conf;
 	int status = cli_load_conf(ctx, &conf);
@@ -121,11 +90,11 @@ static int edit_one(
 static int enable_or_disable(const struct cli_context *ctx, bool enabled)
 {
 	char id[LIMIT_SLOT_ID_BYTES];
-	struct change change = {.id = id, .enabled = enabled};
+	struct slot_edit change = {.id = id, .enabled = enabled};
 	int status = cli_slot_id(ctx, id);
 
 	if (!status)
-		status = edit_one(ctx, &change, set_enabled);
+		status = edit_one(ctx, &change, slot_edit_enable);
 	if (!status)
 		status = cli_slots_show(ctx, id, enabled ? "enabled" : "disabled");
 	return status;
@@ -141,54 +110,14 @@ int cli_slots_disable(const struct cli_context *ctx)
 	return enable_or_disable(ctx, false);
 }
 
-static void clear_troubles(json_t *record, json_t *relay, int64_t now_ms)
-{
-	json_t *runtime = json_object_get(record, "runtime");
-	int64_t before_ms = stamp_read(json_object_get(relay, "resetAt"));
-
-	if (!json_is_object(runtime)) {
-		json_object_set_new(record, "runtime", json_object());
-		runtime = json_object_get(record, "runtime");
-	}
-	json_object_set_new(runtime, "cooldownUntil",
-		stamp_write(0, json_object_get(runtime, "cooldownUntil"), NULL));
-	json_object_set_new(runtime, "lastError", json_null());
-	json_object_set_new(runtime, "consecutiveFailures", json_integer(0));
-	json_object_del(relay, "cooldownReason");
-	/* A running relay knows a reset by its time: two of them must differ. */
-	json_object_set_new(relay, "resetAt",
-		stamp_write(now_ms > before_ms ? now_ms : before_ms + 1, NULL, NULL));
-}
-
-static int reset_record(json_t *slots, void *arg)
-{
-	struct change *change = arg;
-	json_t *record = store_find(slots, change->id);
-	json_t *relay = json_object_get(record, "relay");
-
-	if (!record)
-		return -ENOENT;
-	if (!json_is_object(relay)) {
-		json_object_set_new(record, "relay", json_object());
-		relay = json_object_get(record, "relay");
-	}
-	clear_troubles(record, relay, clock_wall_ms());
-	/* What the relay switched off itself is tried again; what the operator did stays. */
-	if (json_object_del(relay, "disabledReason") == 0)
-		json_object_set_new(record, "enabled", json_true());
-	change->enabled = !json_is_false(json_object_get(record, "enabled"));
-	change->reauth = json_is_true(json_object_get(relay, "reauthRequired"));
-	return 0;
-}
-
 int cli_slots_reset(const struct cli_context *ctx)
 {
 	char id[LIMIT_SLOT_ID_BYTES];
-	struct change change = {.id = id};
+	struct slot_edit change = {.id = id, .now_ms = clock_wall_ms()};
 	int status = cli_slot_id(ctx, id);
 
 	if (!status)
-		status = edit_one(ctx, &change, reset_record);
+		status = edit_one(ctx, &change, slot_edit_reset);
 	if (!status && !change.enabled)
 		cli_warn(ctx, "%s stays disabled: slot-enable --slot %s", id, id);
 	if (!status && change.reauth)
@@ -198,14 +127,76 @@ int cli_slots_reset(const struct cli_context *ctx)
 	return status;
 }
 
+/* What slot-set changes; the members stay out of the record when nobody named them. */
+struct settings {
+	const char *id;
+	json_t *members;
+};
+
+static int set_members(json_t *slots, void *arg)
+{
+	const struct settings *settings = arg;
+	json_t *record = store_find(slots, settings->id);
+
+	return record ? json_object_update(record, settings->members) : -ENOENT;
+}
+
+/* CLI_OK or a failure that has been told. */
+static int read_settings(const struct cli_context *ctx, json_t *members)
+{
+	const char *label = cli_value(ctx, "--label");
+	const char *priority = cli_value(ctx, "--priority");
+	const char *weight = cli_value(ctx, "--weight");
+	int64_t rank = 0;
+	double share = 1;
+
+	if (!label && !priority && !weight)
+		return cli_fail(ctx, CLI_USAGE, "nothing to set: --label, --priority or --weight");
+	if (priority && (sv_i64(sv_cstr(priority), &rank) != 0 || rank < -SLOT_PRIORITY_MAX ||
+				rank > SLOT_PRIORITY_MAX))
+		return cli_fail(ctx, CLI_USAGE,
+			"--priority must be a whole number between -%d and %d", SLOT_PRIORITY_MAX,
+			SLOT_PRIORITY_MAX);
+	if (weight &&
+		(sv_f64(sv_cstr(weight), &share) != 0 || !(share > 0) || share > SLOT_WEIGHT_MAX))
+		return cli_fail(ctx, CLI_USAGE, "--weight must be a number above 0, at most %d",
+			SLOT_WEIGHT_MAX);
+	if (label && json_object_set_new(members, "label", json_string(label)) != 0)
+		return cli_fail(ctx, CLI_USAGE, "--label must be UTF-8");
+	if (priority)
+		json_object_set_new(members, "priority", json_integer(rank));
+	if (weight)
+		json_object_set_new(members, "weight", json_real(share));
+	return CLI_OK;
+}
+
+int cli_slots_set(const struct cli_context *ctx)
+{
+	char id[LIMIT_SLOT_ID_BYTES];
+	struct settings settings = {id, json_object()};
+	struct conf *conf;
+	int status = cli_slot_id(ctx, id);
+
+	if (!status)
+		status = read_settings(ctx, settings.members);
+	if (!status)
+		status = cli_load_conf(ctx, &conf);
+	if (!status) {
+		conf_unref(conf);
+		status = cli_slots_edit(ctx, id, set_members, &settings);
+	}
+	json_decref(settings.members);
+	return status ? status : cli_slots_show(ctx, id, "changed");
+}
+
 int cli_slots_remove(const struct cli_context *ctx)
 {
 	char id[LIMIT_SLOT_ID_BYTES];
-	struct change change = {.id = id};
+	struct slot_edit change = {.id = id};
 	int err, status = cli_slot_id(ctx, id);
 
 	if (!status)
-		status = edit_one(ctx, &change, remove_record);
+		status = edit_one(ctx, &change, slot_edit_remove);
 	if (status)
 		return status;
 	err = runtime_remove_slot(ctx->root, id);

@@ -61,6 +61,7 @@ struct exchange {
 	size_t header_count;
 	struct deferred reap; /* frees us outside of all callbacks */
 	struct exchange_times times;
+	struct exchange_log log;
 	int64_t first_attempt_us; /* monotonic; the retry budget counts from here */
 };
 
@@ -110,7 +111,6 @@ static void done(struct exchange *ex)
 static void log_end_of(struct exchange *ex, int status, const struct api_err *err)
 {
 	struct exchange_summary summary = {
-		.id = ex->id,
 		.status = status,
 		.slot_id = ex->answer.slot_id,
 		.attempts = ex->retry.attempts,
@@ -120,7 +120,7 @@ static void log_end_of(struct exchange *ex, int status, const struct api_err *er
 		.err = err,
 	};
 
-	exchange_log_finish(&summary);
+	exchange_log_finish(&ex->log, &summary);
 }
 
 /* Codex repeats a 413 five times and stops at a 400 (PROTOCOL 3). */
@@ -341,7 +341,7 @@ static void retry_or_fail(struct exchange *ex, const struct slot *slot, const st
 	ex->retry.elapsed_ms = (clock_mono_us() - ex->first_attempt_us) / 1000;
 	ex->retry.other_slot = slot_table_could_lease(ex->relay->slots, &without);
 	action = retry_decide(f->class, &ex->retry);
-	exchange_log_attempt(ex->id, ex->answer.slot_id, f, action);
+	exchange_log_attempt(&ex->log, ex->answer.slot_id, f, action);
 	count_retry(ex, f, action);
 	switch (action) {
 	case RETRY_GIVE_UP:
@@ -538,8 +538,7 @@ static bool try_lease(struct exchange *ex)
 		return false;
 	waitq_remove(&ex->waiter);
 	note_queued(ex);
-	exchange_log_selection(
-		ex->id, ex->relay->slots, &report, ex->retry.attempts + 1, ex->times.queued_us);
+	exchange_log_selection(&ex->log, &report, ex->retry.attempts + 1, ex->times.queued_us);
 	if (err)
 		fail_exhausted(ex, &report);
 	else
@@ -709,7 +708,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	struct sv text;
 	int rc = read_body(ex, &err);
 
-	exchange_log_start(ex->id, request, &ex->turn, ex->body.len, http_stream_peer(stream));
+	exchange_log_start(&ex->log, relay, ex->id, stream, &ex->turn, ex->body.len);
 	if (rc) {
 		fail(ex, &err);
 		return;
@@ -720,6 +719,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
 	ex->session = find_session(ex, request);
+	exchange_log_session(&ex->log, ex->session);
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);

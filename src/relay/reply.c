@@ -9,6 +9,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void count_answer(
+	struct relay *r, struct http_stream *s, int status, const struct api_err *err)
+{
+	const struct http_request *request = http_stream_request(s);
+
+	stats_count(r->stats,
+		&(struct request_end){
+			.id = router_request_id(r, s),
+			.method = request->method,
+			.path = request->path,
+			.route = http_stream_tag(s),
+			.status = status,
+			.duration_us = clock_mono_us() - http_stream_started_us(s),
+			.code = err ? err->code : NULL,
+			.error = err ? err->message : NULL,
+		},
+		clock_wall_ms());
+}
+
+void reply_count(struct relay *r, struct http_stream *s, int status)
+{
+	count_answer(r, s, status, NULL);
+}
+
 static void log_refusal(struct relay *r, struct http_stream *s, const struct api_err *err)
 {
 	const struct http_request *request = http_stream_request(s);
@@ -45,6 +69,7 @@ void reply_json(struct relay *r, struct http_stream *s, int status, struct buf *
 			"The relay could not hold this answer.");
 		reply_error(r, s, &err, NULL);
 	} else {
+		count_answer(r, s, status, NULL);
 		respond(s, status, buf_sv(body), NULL, 0);
 	}
 	buf_fini(body);
@@ -79,6 +104,7 @@ void reply_error(struct relay *r, struct http_stream *s, const struct api_err *e
 	buf_init(&body, KIB(8));
 	api_err_write(err, clock_wall_ms() / 1000, &body);
 	log_refusal(r, s, err);
+	count_answer(r, s, err->status, err);
 	respond(s, err->status, buf_sv(&body), headers, count);
 	buf_fini(&body);
 }

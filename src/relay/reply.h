@@ -17,4 +17,7 @@ void reply_value(struct relay *r, struct http_stream *s, int status, json_t *val
 void reply_error(struct relay *r, struct http_stream *s, const struct api_err *err,
 	const struct http_header *header);
 
+/* Counts an answer that is given by hand. */
+void reply_count(struct relay *r, struct http_stream *s, int status);
+
 #endif

@@ -301,6 +301,11 @@ static void on_gone(struct http_stream *s, void *arg, enum conn_end why)
 		user->ops->on_gone(user, why);
 }
 
+static const char *fault_code(const struct http_fault *fault)
+{
+	return fault->status == 413 ? "payload_too_large" : "bad_request";
+}
+
 static void render_fault(const struct http_request *request, const struct http_fault *fault,
 	struct buf *out, void *arg)
 {
@@ -308,8 +313,8 @@ static void render_fault(const struct http_request *request, const struct http_f
 
 	(void)request;
 	begin_answer(arg);
-	api_err_set(&err, fault->status, "invalid_request_error",
-		fault->status == 413 ? "payload_too_large" : "bad_request", "%s", fault->message);
+	api_err_set(&err, fault->status, "invalid_request_error", fault_code(fault), "%s",
+		fault->message);
 	api_err_write(&err, clock_wall_ms() / 1000, out);
 }
 
@@ -322,7 +327,21 @@ static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 
 static void on_fault(struct http_stream *s, const struct http_fault *fault, void *arg)
 {
-	(void)arg;
+	struct relay *r = arg;
+	const struct http_request *request = http_stream_request(s);
+
+	stats_count(r->stats,
+		&(struct request_end){
+			.id = router_request_id(r, s),
+			.method = request->method,
+			.path = request->path,
+			.route = http_stream_tag(s),
+			.status = fault->status,
+			.duration_us = clock_mono_us() - http_stream_started_us(s),
+			.code = fault_code(fault),
+			.error = fault->message,
+		},
+		clock_wall_ms());
 	log_begin(LOG_WARN, "request.refused");
 	log_str("peer", sv_cstr(http_stream_peer(s)));
 	log_i64("status", fault->status);

@@ -57,23 +57,29 @@ static enum meter_kind kind_in_use(const struct slot *s, enum meter_kind kind)
 	return kind;
 }
 
-int64_t slot_window_ends_ms(const struct slot *s, enum meter_kind kind)
+int64_t slot_window_length_ms(const struct slot *s, enum meter_kind kind)
 {
 	static const int64_t usual_minutes[METER_KINDS] = {
 		[METER_5H] = 5 * 60,
 		[METER_WEEK] = 7 * 24 * 60,
 		[METER_MONTH] = 30 * 24 * 60,
 	};
+	enum meter_kind used = kind_in_use(s, kind);
+	const struct meter *m = &s->meters.window[used];
+	int64_t minutes = m->window_minutes ? m->window_minutes : usual_minutes[used];
+
+	return m->known ? minutes * 60 * 1000 : 0;
+}
+
+int64_t slot_window_ends_ms(const struct slot *s, enum meter_kind kind)
+{
 	const struct meter *m = &s->meters.window[kind_in_use(s, kind)];
-	int64_t minutes = m->window_minutes;
 
 	if (!m->known)
 		return 0;
 	if (m->resets_at_s)
 		return m->resets_at_s * 1000;
-	if (!minutes)
-		minutes = usual_minutes[kind_in_use(s, kind)];
-	return s->checked_at_ms ? s->checked_at_ms + minutes * 60 * 1000 : 0;
+	return s->checked_at_ms ? s->checked_at_ms + slot_window_length_ms(s, kind) : 0;
 }
 
 double slot_left_pct(const struct slot *s, enum meter_kind kind, int64_t now_ms)
