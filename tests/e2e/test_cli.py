@@ -1,36 +1,28 @@
 """The command line on a runtime directory: every command, on a terminal and off it."""
 import base64
 import copy
-import fcntl
 import json
 import os
 import pathlib
-import pty
 import re
 import socket
 import stat
-import struct
 import subprocess
-import termios
 
 import pytest
+
+import clilib
+from clilib import CONFIG, FAILED, NOT_FOUND, OK, USAGE
 
 RELAY = os.environ.get("RELAY_BIN")
 pytestmark = pytest.mark.skipif(not RELAY, reason="RELAY_BIN names the program")
 
-OK, FAILED, USAGE, CONFIG, NOT_FOUND = range(5)
 SHOWN_KEYS = {"id", "enabled", "label", "usage", "runtime", "busy", "sourceMeta"}
 USAGE_KEYS = {"usage5h", "usageWeek", "fivePct", "weekPct", "checkedAt"}
 RUNTIME_KEYS = {"cooldownUntil", "lastUsedAt", "lastError", "consecutiveFailures"}
 META_KEYS = {"email", "emailLabel", "accountId", "profileId", "expires", "savedAt",
              "usageFingerprint"}
 SECRET = "SECRET-access-token"
-
-
-def environment(**extra):
-    env = {k: v for k, v in os.environ.items()
-           if not k.startswith("CODEX_SLOT_RELAY_") and k not in ("NO_COLOR", "TERM")}
-    return env | {"TERM": "xterm", "LC_ALL": "C.UTF-8"} | extra
 
 
 class Relay:
@@ -40,7 +32,7 @@ class Relay:
     def run(self, *words, root=True, env=None):
         command = [RELAY, *(["--runtime-root", str(self.root)] if root else []), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=30,
-                              stdin=subprocess.DEVNULL, env=environment(**(env or {})))
+                              stdin=subprocess.DEVNULL, env=clilib.environment(**(env or {})))
 
     def json(self, *words):
         result = self.run(*words)
@@ -56,28 +48,11 @@ class Relay:
         assert SECRET not in result.stderr
         return result.stderr
 
-    def on_terminal(self, *words, env=None, columns=160, status=OK):
+    def on_terminal(self, *words, env=None, columns=160):
         """What a person sees: standard output is a pseudo-terminal."""
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        command = [RELAY, "--runtime-root", str(self.root), *words]
-        child = subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE,
-                                 stdin=subprocess.DEVNULL, env=environment(**(env or {})))
-        os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not piece:
-                break
-            seen += piece
-        os.close(ours)
-        errors = child.stderr.read().decode()
-        child.stderr.close()
-        assert child.wait(30) == status, errors
-        return seen.decode().replace("\r\n", "\n")
+        done = clilib.on_terminal([RELAY, "--runtime-root", str(self.root), *words], columns, env)
+        assert done.status == OK, done.errors
+        return done.text
 
     def file(self, name):
         return json.loads((self.root / name).read_text())
@@ -166,7 +141,7 @@ def test_root_and_profile_of_the_environment(tmp_path):
 
 def test_default_root_is_below_the_working_directory(tmp_path):
     done = subprocess.run([RELAY, "init"], cwd=tmp_path, capture_output=True, timeout=30,
-                          env=environment())
+                          env=clilib.environment())
     assert done.returncode == OK
     assert (tmp_path / ".codex-slot-relay-runtime/config/relay.json").exists()
 
@@ -573,6 +548,6 @@ def test_directory_that_cannot_be_made(tmp_path):
 def test_full_disk_is_no_success(relay):
     with open("/dev/full", "w") as full:
         result = subprocess.run([RELAY, "--runtime-root", str(relay.root), "health"], stdout=full,
-                                stderr=subprocess.PIPE, text=True, timeout=30, env=environment())
+                                stderr=subprocess.PIPE, text=True, timeout=30, env=clilib.environment())
     assert result.returncode == FAILED
     assert "could not be written" in result.stderr
