@@ -107,6 +107,18 @@ static void check_expiry(struct doctor *d, const struct slot *s)
 		cli_doctor_tell(d, DOCTOR_OK, s->id, NULL, "its token is good for %s", span);
 }
 
+/* A token request was sent and nobody knows its outcome: it cannot be sent again. */
+static bool is_in_doubt(const struct doctor *d, const struct slot *s)
+{
+	json_t *shown = store_show_slot(s, PICK_CHOSEN, d->now_ms);
+	const char *state =
+		json_string_value(json_object_get(json_object_get(shown, "credential"), "state"));
+	bool doubt = state && strcmp(state, "in_doubt") == 0;
+
+	json_decref(shown);
+	return doubt;
+}
+
 static void check_slot(struct doctor *d, const struct slot *s)
 {
 	const char *disabled = text_of(s, "disabledReason");
@@ -126,6 +138,9 @@ static void check_slot(struct doctor *d, const struct slot *s)
 	else if (s->reauth_required)
 		cli_doctor_tell(d, s->enabled ? DOCTOR_FAIL : DOCTOR_WARN, s->id, advice,
 			"upstream does not accept its login any more: %s", s->last_error);
+	else if (is_in_doubt(d, s))
+		cli_doctor_tell(d, DOCTOR_WARN, s->id, advice,
+			"a refresh of its token was cut off: it works until that token expires");
 	else
 		check_expiry(d, s);
 }

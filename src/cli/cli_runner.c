@@ -298,6 +298,9 @@ static int run_direct(struct run *r)
 
 	if (status)
 		return status;
+	if (r->env.slots.conf->runner_backend == BACKEND_OPENCLAW)
+		cli_warn(r->ctx, "this asks upstream itself, not the openclaw gateway that "
+				 "runner.backend names");
 	if (refresher_must_wait(slot_of(r), clock_wall_ms()))
 		refresher_ask(r->env.slots.refresher, slot_of(r), NULL, &r->wait);
 	else

@@ -124,8 +124,11 @@ static const struct cli_command commands[] = {
 			"`busy`, `sourceMeta` (`email`, `emailLabel`, `accountId`, `profileId`, "
 			"`expires`, `savedAt`, `usageFingerprint`), `plan`, `windows`, `inflight`, "
 			"`state`, `eligible`, `reason`, `cooldownReason`, `priority`, `weight`, "
-			"`expiresAt`; `source`: "
-			"`relay` when the running relay told them, else `files`.",
+			"`expiresAt`, `credential` (`state`: `ok`, `none`, `refused`, `expired`, "
+			"`no_refresh_token`, `in_doubt`, `reauth_required`; `grantedAt`, "
+			"`expiresAt`, `refreshAfter`); `source`: `relay` when the running relay "
+			"told"
+			" them, else `files`.",
 		.run = cli_slots_list,
 	},
 	{
