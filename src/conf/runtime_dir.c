@@ -174,6 +174,22 @@ static int rewrite_config(const char *path, json_t *doc)
 	return err;
 }
 
+/* The lock keeps a change out that another program is making meanwhile. */
+static int rewrite_locked(const char *root, const char *path, json_t *doc)
+{
+	enum { PATIENCE_MS = 10000 };
+	char *lock = runtime_lock_path(root);
+	int fd;
+	int err = durable_lock(lock, PATIENCE_MS, &fd);
+
+	free(lock);
+	if (err)
+		return err;
+	err = rewrite_config(path, doc);
+	durable_unlock(fd);
+	return err;
+}
+
 static int create_config(const char *root, const char *profile, bool force)
 {
 	char *path = runtime_config_path(root);
@@ -181,7 +197,7 @@ static int create_config(const char *root, const char *profile, bool force)
 	int err = json_file_create(path, doc);
 
 	if (err == -EEXIST)
-		err = force ? rewrite_config(path, doc) : 0;
+		err = force ? rewrite_locked(root, path, doc) : 0;
 	json_decref(doc);
 	free(path);
 	return err;
