@@ -264,6 +264,24 @@ def test_runner_uses_a_slot_that_gets_no_requests(relay):
     assert "no slot-7" in run(relay, "test-runner", "--slot", "7", "--prompt", "x", status=NOT_FOUND)
 
 
+def test_token_is_refreshed_once_when_the_prompt_needs_it(sim):
+    with relaylib.Relay(sim, slots=2, start=False, config={
+            "auth": {"issuer": sim.issuer}}) as relay:
+        sim.set_account(1, revoke_access=True)  # the slot learns it from the 401
+        name = "state/slots/slot-2/agent/auth-profiles.json"
+        doc = relay.read_json(name)
+        doc["profiles"]["openai-codex:default"]["expires"] = 1700000000000
+        relay.write_json(name, doc)
+        before = {slot: record["runtime"] for slot, record in relay.records().items()}
+        for slot in ("1", "2"):
+            assert run(relay, "test-runner", "--slot", slot, "--prompt", "say exactly: x")["text"] == "x"
+        assert sim.control("GET", "stats")["refreshes"] == 2
+        assert {s: r["runtime"] for s, r in relay.records().items()} == before
+        sim.set_account(2, revoke_access=True, revoke_refresh=True)
+        errors = run(relay, "test-runner", "--slot", "2", "--prompt", "x", status=FAILED)
+        assert "slot-2: auth: " in errors and "slot-login" in errors
+
+
 # --- pipes --------------------------------------------------------------------------------------
 
 
