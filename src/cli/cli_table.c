@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
 			   "and all slots stay.",
 		.example = "init --runtime-root ~/relay",
 		.options = {{"--force", NULL, false, "rewrite config/relay.json"}},
+		.output = "`ok`, `runtimeRoot`, `profile`, `listen`.",
 		.run = cli_runtime_init,
 	},
 	{
@@ -22,6 +23,7 @@ static const struct cli_command commands[] = {
 		.details = "SIGTERM ends it after running streams are through; SIGHUP reads the "
 			   "configuration again.",
 		.example = "serve",
+		.output = "none; the log goes to standard error, one JSON object a line.",
 		.run = cli_serve,
 	},
 	{
@@ -50,6 +52,7 @@ static const struct cli_command commands[] = {
 				{"--timeout", "SECONDS", false,
 					"give up after so long; default: 900"},
 			},
+		.output = "`ok`, `slot`: the slot as in `slot-list`.",
 		.run = cli_login,
 	},
 	{
@@ -72,6 +75,7 @@ static const struct cli_command commands[] = {
 				{"--force", NULL, false,
 					"give the slot to another account than it has"},
 			},
+		.output = "`ok`, `slot`.",
 		.run = cli_codex_import,
 	},
 	{
@@ -87,6 +91,7 @@ static const struct cli_command commands[] = {
 				{"--to", "FILE", true, "the file to write"},
 				{"--force", NULL, false, "replace a file that exists"},
 			},
+		.output = "`ok`, `slot`: the id, `file`.",
 		.run = cli_codex_export,
 	},
 	{
@@ -105,12 +110,25 @@ static const struct cli_command commands[] = {
 					"its name; default: the account's e-mail"},
 				{"--auth-file", "FILE", true, "the file with the credentials"},
 			},
+		.output = "`ok`, `slot`: the slot as in `slot-list`.",
 		.run = cli_import_file,
 	},
 	{
 		.name = "slot-list",
 		.summary = "shows the slots with what is left of their limits",
 		.example = "slot-list",
+		.output =
+			"`slots`: a list of `id`, `enabled`, `label`, `usage` (`usage5h`, "
+			"`usageWeek`, `fivePct`, `weekPct`, `checkedAt`), `runtime` "
+			"(`cooldownUntil`, `lastUsedAt`, `lastError`, `consecutiveFailures`), "
+			"`busy`, `sourceMeta` (`email`, `emailLabel`, `accountId`, `profileId`, "
+			"`expires`, `savedAt`, `usageFingerprint`), `plan`, `windows`, `inflight`, "
+			"`state`, `eligible`, `reason`, `cooldownReason`, `priority`, `weight`, "
+			"`expiresAt`, `credential` (`state`: `ok`, `none`, `refused`, `expired`, "
+			"`no_refresh_token`, `in_doubt`, `reauth_required`; `grantedAt`, "
+			"`expiresAt`, `refreshAfter`); `source`: `relay` when the running relay "
+			"told"
+			" them, else `files`.",
 		.run = cli_slots_list,
 	},
 	{
@@ -118,6 +136,7 @@ static const struct cli_command commands[] = {
 		.summary = "lets requests use a slot",
 		.example = "slot-enable --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_enable,
 	},
 	{
@@ -125,6 +144,7 @@ static const struct cli_command commands[] = {
 		.summary = "keeps requests away from a slot",
 		.example = "slot-disable --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_disable,
 	},
 	{
@@ -135,6 +155,7 @@ static const struct cli_command commands[] = {
 			   "that is dead stays so: see slot-login.",
 		.example = "slot-reset --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_reset,
 	},
 	{
@@ -153,6 +174,7 @@ static const struct cli_command commands[] = {
 					"higher first, may be negative; a new slot has 0"},
 				{"--weight", "X", false, "above 0; a new slot has 1"},
 			},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_set,
 	},
 	{
@@ -163,6 +185,7 @@ static const struct cli_command commands[] = {
 			"meanwhile:\nit uses the new token at once.",
 		.example = "slot-refresh --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_refresh_slot,
 	},
 	{
@@ -170,6 +193,7 @@ static const struct cli_command commands[] = {
 		.summary = "deletes a slot with its credentials",
 		.example = "slot-remove --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `removed`: the id.",
 		.run = cli_slots_remove,
 	},
 	{
@@ -185,6 +209,7 @@ static const struct cli_command commands[] = {
 				{"--usage5h", "TEXT", false, "the window of 5 hours"},
 				{"--usageWeek", "TEXT", false, "the window of a week"},
 			},
+		.output = "`ok`, `slot`.",
 		.run = cli_usage_set,
 	},
 	{
@@ -196,14 +221,55 @@ static const struct cli_command commands[] = {
 			"the result over.",
 		.example = "refresh-usage --slot 2",
 		.options = {{"--slot", "N", false, "only this slot: 2 or slot-2"}},
+		.output = "`updated`: a list of `id`, `usage5h`, `usageWeek`, `fivePct`, "
+			  "`weekPct`, `checkedAt`; `failed`: of `id`, `reason`.",
 		.run = cli_usage_refresh,
 	},
 	{
 		.name = "health",
-		.summary = "shows the state of the relay: its slots, when the next one recovers, "
-			   "warnings",
+		.summary = "shows the relay, its slots and warnings at a glance",
 		.example = "health --json",
+		.output =
+			"`ok`, `time`, `version` (of this program), `runtimeRoot`, `listen`, "
+			"`running`, `relay` (`state`: `up`, `down`, `silent`, `foreign`, `closed`, "
+			"`other`; `address`, `version`, `problem`, and of one that is up "
+			"`inflight`,"
+			" `waiting`, `draining`), `source`, `slots` (count), `busy` (ids), "
+			"`slotsDetail` (`total`, `enabled`, `eligible`), `nextRecovery` (`slot`, "
+			"`reason`, `at`, or null), `selectionPolicy`, `backends` (`auth`, `usage`, "
+			"`runner`), `unknownKeys`, `warnings`.",
 		.run = cli_health,
+	},
+	{
+		.name = "doctor",
+		.summary = "looks for what keeps the relay from working, and says what to do",
+		.details =
+			"Checks the configuration, files, credentials, the port, proxies, and "
+			"whether upstream can be\nreached. Changes nothing and sends no token to "
+			"anybody but the running relay. Status 1 when a\ncheck failed.",
+		.example = "doctor --offline",
+		.options = {{"--offline", NULL, false, "ask nothing of other machines"}},
+		.output = "`ok`, `findings`: a list of `level` (`ok`, `warn`, `fail`), `check`, "
+			  "`message`, `advice` (or null); `warnings`, `failures`: how many.",
+		.run = cli_doctor,
+	},
+	{
+		.name = "test-runner",
+		.summary = "sends one prompt through one slot and prints the answer",
+		.details =
+			"Disabled slots and those in cooldown too. Nothing of the slot is changed "
+			"but its usage, and\nits token when that must be refreshed.",
+		.example = "test-runner --slot 2 --prompt 'Say hello'",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--prompt", "TEXT", true, "what is asked"},
+				{"--model", "NAME", false,
+					"default: modelDefault of the slot or of the "
+					"configuration"},
+			},
+		.output = "`slot`, `sessionId`, `text`, `model`.",
+		.run = cli_test_runner,
 	},
 	{
 		.name = "config",
@@ -218,14 +284,52 @@ static const struct cli_command commands[] = {
 			"A value that is not allowed changes nothing. A running relay takes what "
 			"it can at once.",
 		.example = "config set thresholds.min5hPct 20",
+		.output =
+			"`get`: `key`, `value`, `default`, `changed`. `set` and `unset`: `ok`, "
+			"`key`, `value`, `needsRestart`. `list`: `keys` (each as of `get`), "
+			"`unknownKeys`. `check`: `ok`, `file`, `unknownKeys`. Tokens are shown as "
+			"`***`.",
 		.run = cli_config,
 		.operands = "get KEY | set KEY VALUE | unset KEY | list | check [FILE]",
 		.operands_max = 3,
 	},
 	{
+		.name = "dependency-map",
+		.summary = "shows which parts of the relay need OpenClaw",
+		.example = "dependency-map",
+		.output =
+			"`dependencyMap`: `auth`, `usage`, `runner` (`configuredBackend`, "
+			"`supportedBackends`, `status`, `usedBy`), `stateControlPlane` (`backend`, "
+			"`status`, `usedBy`).",
+		.run = cli_runtime_dependency_map,
+	},
+	{
+		.name = "completion",
+		.summary = "prints the completion script of a shell",
+		.details = "bash: source <(codex-slot-relay completion bash)\n"
+			   "zsh:  codex-slot-relay completion zsh >~/.zfunc/_codex_slot_relay\n"
+			   "fish: codex-slot-relay completion fish "
+			   ">~/.config/fish/completions/codex-slot-relay.fish",
+		.example = "completion bash",
+		.output = "the script.",
+		.run = cli_completion,
+		.operands = "bash | zsh | fish",
+		.operands_max = 1,
+	},
+	{
+		.name = "completion-words",
+		.summary = "prints words for the completion scripts",
+		.example = "completion-words slots",
+		.run = cli_completion_words,
+		.hidden = true,
+		.operands = "slots | keys | commands",
+		.operands_max = 1,
+	},
+	{
 		.name = "help",
 		.summary = "explains the program or a command",
 		.example = "help slot-list",
+		.output = "the text.",
 		.run = cli_help,
 		.operands = "[command]",
 		.operands_max = 1,
@@ -236,6 +340,13 @@ static const struct cli_command commands[] = {
 		.details = "docs/openapi.yaml describes them; a test compares the two.",
 		.example = "routes",
 		.run = cli_serve_routes,
+		.hidden = true,
+	},
+	{
+		.name = "cli-doc",
+		.summary = "prints docs/cli.md",
+		.example = "cli-doc",
+		.run = cli_doc,
 		.hidden = true,
 	},
 	{
