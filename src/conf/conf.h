@@ -57,6 +57,11 @@ struct conf {
 	int64_t upstream_connect_timeout_s; /* upstream.connectTimeoutSeconds 10, 1..120 */
 	char *upstream_ca_file;		    /* upstream.caFile "": system's */
 	char *upstream_proxy;		    /* upstream.proxy "": environment; "none": no proxy */
+	char *openclaw_command;		    /* openclaw.command "openclaw" */
+	int64_t openclaw_command_timeout_s; /* openclaw.commandTimeoutSeconds 60, 1..3600 */
+	int64_t openclaw_login_timeout_s;   /* openclaw.loginTimeoutSeconds 900, 10..86400 */
+	int64_t openclaw_start_timeout_s;   /* openclaw.startTimeoutSeconds 90, 1..3600 */
+	int64_t openclaw_idle_s;	    /* openclaw.idleSeconds 900, 1..604800 */
 	char *default_model;		    /* modelDefault "gpt-5.4" */
 	char **unknown_keys; /* dotted names of keys that nobody knows: kept in the file, warned
 				about once */

@@ -12,6 +12,7 @@
 #include "relay/relay.h"
 #include "relay/retry.h"
 #include "relay/router.h"
+#include "relay/runner.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -56,6 +57,8 @@ struct exchange {
 	struct retry_state retry;
 	struct timer backoff;
 
+	const struct runner *runner;
+	struct runner_place place; /* of the attempt */
 	struct upstream *upstream;
 	struct http_header *headers; /* of the running attempt; wiped at its end */
 	size_t header_count;
@@ -162,6 +165,7 @@ static void cancel_attempt(struct exchange *ex)
 {
 	struct slot_verdict nobody = {.kind = VERDICT_CANCELLED};
 
+	runner_leave(&ex->place);
 	if (ex->upstream) {
 		nobody.meters = upstream_meters(ex->upstream);
 		lease_release(&ex->lease, &nobody, clock_wall_ms());
@@ -216,6 +220,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 static void end_attempt(struct exchange *ex, const struct slot_verdict *verdict)
 {
 	ex->upstream = NULL;
+	runner_leave(&ex->place);
 	wipe_headers(ex);
 	lease_release(&ex->lease, verdict, clock_wall_ms());
 }
@@ -417,7 +422,8 @@ static int build_body(struct exchange *ex, struct api_err *err)
 
 	if (ex->upstream_body.len)
 		return 0;
-	return codex_body_build(ex->turn.upstream, &options, &ex->upstream_body, err);
+	return ex->runner->body(
+		ex->conf, ex->turn.upstream, &options, &ex->upstream_body, err);
 }
 
 static int build_headers(struct exchange *ex, const struct codex_cred *cred)
@@ -441,7 +447,8 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 			arena_alloc(&ex->arena, CODEX_HEADERS_MAX * sizeof(struct http_header));
 	if (!ex->headers)
 		return -ENOMEM;
-	return codex_headers_build(cred, &options, &ex->arena, ex->headers, &ex->header_count);
+	return ex->runner->headers(&ex->place, cred, &options, ex->turn.model, &ex->arena,
+		ex->headers, &ex->header_count);
 }
 
 static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
@@ -456,10 +463,10 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,
 	};
 
-	snprintf(url, sizeof(url), "%.*s/codex/responses", SV_ARG(cred->base_url));
+	ex->runner->url(&ex->place, cred, url, sizeof(url));
 	ex->retry.attempts++;
-	ex->upstream =
-		upstream_start(ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
+	ex->upstream = upstream_start(
+		ex->relay->loop, ex->runner->pool(&ex->place), &request, &upstream_ops, ex);
 }
 
 /* The slot's file holds a token that cannot be sent: the slot is out until it brings another. */
@@ -471,20 +478,16 @@ static void refuse_token(struct exchange *ex)
 
 	api_err_set(&f.err, 502, "server_error", "bad_slot_credential",
 		"The slot's access token is not usable.");
-	lease_release(&ex->lease, &verdict, clock_wall_ms());
+	end_attempt(ex, &verdict);
 	retry_or_fail(ex, slot, &f);
 }
 
-static void start_attempt(struct exchange *ex)
+static void start_request(struct exchange *ex)
 {
 	struct codex_cred cred = slot_cred(ex->lease.slot);
 	struct api_err err;
-	int rc;
+	int rc = build_body(ex, &err);
 
-	set_state(ex, CONNECT);
-	if (!ex->first_attempt_us)
-		ex->first_attempt_us = clock_mono_us();
-	rc = build_body(ex, &err);
 	if (rc == -EINVAL) {
 		cancel_attempt(ex);
 		fail(ex, &err);
@@ -504,6 +507,39 @@ static void start_attempt(struct exchange *ex)
 		return;
 	}
 	start_upstream(ex, &cred);
+}
+
+/* The place where the attempt would run did not come up. */
+static void give_place_up(struct exchange *ex, const char *problem)
+{
+	const struct slot *slot = ex->lease.slot;
+	struct failure f;
+	struct slot_verdict verdict = {.kind = VERDICT_FAILURE, .failure = &f};
+
+	runner_failure(problem, &f);
+	ex->retry.attempts++;
+	snprintf(ex->answer.slot_id, sizeof(ex->answer.slot_id), "%s", slot->id);
+	end_attempt(ex, &verdict);
+	retry_or_fail(ex, slot, &f);
+}
+
+static void on_place_open(struct runner_place *place, const char *problem)
+{
+	struct exchange *ex = CONTAINER_OF(place, struct exchange, place);
+
+	if (problem)
+		give_place_up(ex, problem);
+	else
+		start_request(ex);
+}
+
+static void start_attempt(struct exchange *ex)
+{
+	set_state(ex, CONNECT);
+	if (!ex->first_attempt_us)
+		ex->first_attempt_us = clock_mono_us();
+	if (ex->runner->open(&ex->place, ex->lease.slot))
+		start_request(ex);
 }
 
 /* --- waiting for a slot --- */
@@ -663,6 +699,8 @@ static struct exchange *exchange_new(
 
 	ex->relay = relay;
 	ex->conf = conf_ref(relay->conf);
+	ex->runner = runner_of(ex->conf);
+	ex->place = (struct runner_place){.relay = relay, .on_open = on_place_open};
 	ex->stream = stream;
 	ident_uuid7(ex->id);
 	ex->times.started_us = http_stream_started_us(stream);

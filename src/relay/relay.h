@@ -14,6 +14,7 @@
 #include "slots/slot_table.h"
 
 struct exchange;
+struct openclaw_gateways;
 struct relay;
 struct route;
 
@@ -37,6 +38,7 @@ struct relay {
 	struct fetch_pool *pool;
 	struct http_server *server;
 	struct waitq *waitq;
+	struct openclaw_gateways *gateways; /* of the legacy runner; none runs until it is used */
 	struct saver *saver;	 /* writes slot state, debounced */
 	struct dir_watch *watch; /* of config/: edits by the CLI; NULL when it cannot be watched */
 	struct timer reload;	 /* gathers a burst of edits */
