@@ -63,6 +63,16 @@ static const struct cli_command commands[] = {
 		.run = cli_slots_disable,
 	},
 	{
+		.name = "slot-refresh",
+		.summary = "gives a slot a new access token now",
+		.details =
+			"The relay does so by itself in time, also for disabled slots. It may run "
+			"meanwhile:\nit uses the new token at once.",
+		.example = "slot-refresh --slot 2",
+		.options = {OPTION_SLOT},
+		.run = cli_refresh_slot,
+	},
+	{
 		.name = "slot-remove",
 		.summary = "deletes a slot with its credentials",
 		.example = "slot-remove --slot 2",

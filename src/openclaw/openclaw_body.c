@@ -179,8 +179,7 @@ static bool is_message(struct jv item, struct jv type)
 
 static bool is_call(struct jv item, struct jv type)
 {
-	return jv_str_eq(type, SV("function_call")) &&
-	       jv_is(jv_get(item, SV("name")), JV_STRING) &&
+	return jv_str_eq(type, SV("function_call")) && jv_is(jv_get(item, SV("name")), JV_STRING) &&
 	       jv_is(jv_get(item, SV("arguments")), JV_STRING);
 }
 

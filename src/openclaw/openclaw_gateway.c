@@ -44,11 +44,11 @@ struct openclaw_gateway {
 	struct openclaw_gateways *all;
 	enum state state;
 	char slot_id[LIMIT_SLOT_ID_BYTES];
-	char mark[IDENT_HEX_SIZE]; /* of all that it was started with */
-	bool retired;		   /* takes no further requests */
-	bool room_busy;		   /* a pool thread works on the room */
-	bool gone;		   /* process and room are */
-	bool telling;		   /* on_tell() will touch it again */
+	char mark[IDENT_HEX_SIZE];  /* of all that it was started with */
+	bool retired;		    /* takes no further requests */
+	bool room_busy;		    /* a pool thread works on the room */
+	bool gone;		    /* process and room are */
+	bool telling;		    /* on_tell() will touch it again */
 	char problem[PROBLEM_SIZE]; /* why it left; "" */
 
 	struct openclaw_room *room;
@@ -229,7 +229,8 @@ static void retire(struct openclaw_gateway *g, const char *reason)
 
 /* --- health --- */
 
-static void mark_of(const struct openclaw_gateways *all, const struct slot *s, char out[IDENT_HEX_SIZE])
+static void mark_of(
+	const struct openclaw_gateways *all, const struct slot *s, char out[IDENT_HEX_SIZE])
 {
 	const struct conf *conf = all->env->conf;
 	const struct sv parts[] = {
@@ -374,8 +375,8 @@ static void on_child_done(void *arg, const struct child_result *r)
 		return;
 	}
 	snprintf(reason, sizeof(reason), "the OpenClaw gateway %s: %s%s%.*s%s",
-		booting ? "did not start" : "ended", r->message, words.n ? " (" : "",
-		SV_ARG(words), words.n ? ")" : "");
+		booting ? "did not start" : "ended", r->message, words.n ? " (" : "", SV_ARG(words),
+		words.n ? ")" : "");
 	leave(g, LOG_WARN, reason);
 }
 
@@ -458,9 +459,9 @@ static void boot(struct openclaw_gateway *g)
 static json_t *make_config(
 	const struct conf *conf, const struct slot *s, const char *workspace, const char *dir)
 {
-	json_t *gateway = json_pack("{s:s, s:s, s:{s:s}, s:{s:b}, s:{s:{s:{s:b}}}}", "mode", "local",
-		"bind", "loopback", "auth", "mode", "token", "controlUi", "enabled", 0, "http",
-		"endpoints", "responses", "enabled", 1);
+	json_t *gateway = json_pack("{s:s, s:s, s:{s:s}, s:{s:b}, s:{s:{s:{s:b}}}}", "mode",
+		"local", "bind", "loopback", "auth", "mode", "token", "controlUi", "enabled", 0,
+		"http", "endpoints", "responses", "enabled", 1);
 	json_t *models = json_pack("{s:s, s:{s:{s:s, s:s, s:[]}}}", "mode", "merge", "providers",
 		"openai-codex", "baseUrl", s->base_url, "api", "openai-codex-responses", "models");
 	json_t *model = json_sprintf("openai-codex/%s", conf->default_model);

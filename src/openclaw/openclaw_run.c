@@ -61,8 +61,8 @@ static void on_child_done(void *arg, const struct child_result *r)
 	if (r->outcome == CHILD_EXITED && r->status == 0)
 		buf_add_sv(&run->out, r->out);
 	else
-		snprintf(run->problem, sizeof(run->problem), "%.100s: %s", run->command,
-			r->message);
+		snprintf(
+			run->problem, sizeof(run->problem), "%.100s: %s", run->command, r->message);
 	loop_work(run->loop, remove_room, on_room_removed, run);
 }
 
@@ -105,8 +105,8 @@ static void on_room_made(void *arg)
 		run_program(run);
 		return;
 	}
-	snprintf(run->problem, sizeof(run->problem), "run/openclaw: %s",
-		strerror(-run->room_error));
+	snprintf(
+		run->problem, sizeof(run->problem), "run/openclaw: %s", strerror(-run->room_error));
 	loop_work(run->loop, remove_room, on_room_removed, run);
 }
 

@@ -13,7 +13,7 @@ struct openclaw_run;
 struct openclaw_run_request {
 	struct slot_env *env;
 	const struct slot *slot;
-	const char *name;	   /* of the room, behind the slot's id: "usage" */
+	const char *name;	  /* of the room, behind the slot's id: "usage" */
 	const char *const *words; /* behind `openclaw --profile P`; lives until the end */
 	int64_t timeout_ms;
 };

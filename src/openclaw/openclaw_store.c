@@ -268,8 +268,8 @@ static int grant_of_profile(
 	return result;
 }
 
-static int read_profile(const char *path, const char *profile_id, struct auth_grant *ret,
-	char *err, size_t err_size)
+static int read_profile(const char *path, const char *profile_id, struct auth_grant *ret, char *err,
+	size_t err_size)
 {
 	json_t *doc;
 	int result;

@@ -220,10 +220,10 @@ static void on_token(struct refresh_wait *w, enum refresh_result result)
 		start_run(q, s);
 		return;
 	}
-	answer.problem = !s			     ? "the slot is gone"
+	answer.problem = !s			    ? "the slot is gone"
 			 : result == REFRESH_REAUTH ? "the slot's login is not valid any more: log "
-						       "in again"
-						     : "the slot's token could not be refreshed";
+						      "in again"
+						    : "the slot's token could not be refreshed";
 	finish(q, &answer);
 }
 

@@ -20,8 +20,8 @@ enum { OPENCLAW_PROBLEM_SIZE = 160 };
  * The Codex windows in the program's output; now_ms is what resets count from. Pure. True when
  * there is at least one; else problem tells people why, in the program's own words if it has some.
  */
-bool openclaw_usage_parse(struct sv text, int64_t now_ms, struct meters *ret,
-	char problem[OPENCLAW_PROBLEM_SIZE]);
+bool openclaw_usage_parse(
+	struct sv text, int64_t now_ms, struct meters *ret, char problem[OPENCLAW_PROBLEM_SIZE]);
 
 const struct usage_source *openclaw_usage_source(void);
 

@@ -4,9 +4,12 @@
  * that knows both slots and the upstream. Owner: itself, from exchange_start() until it was
  *answered or its client went; it keeps itself in relay.exchanges.
  *
- *	ADAPT -> WAIT_SLOT -> CONNECT -> HEAD -> STREAM -> DONE
- *	           ^    ^--------+---------+--------+   another try, while nothing was sent
- *	           +- BACKOFF <--+---------+--------+   the same slot again, later
+ *	ADAPT -> WAIT_SLOT -> WAIT_TOKEN -> CONNECT -> HEAD -> STREAM -> DONE
+ *	           ^ ^  |         ^  |        ^ |        |        |
+ *	           | |  +---------|--|--------+ |        |        |   its token is good
+ *	           | |            +--|----------+--------+--------+   401: the same slot, another
+ *token | +---------------+----------+--------+--------+   another try, while nothing was sent
+ *	           +- BACKOFF <-----------------+--------+--------+   the same slot again, later
  *	any state -> DONE: failed, client gone, relay stopping
  */
 #ifndef RELAY_EXCHANGE_H

@@ -4,9 +4,14 @@
 #include "base/log.h"
 #include "conf/runtime_dir.h"
 #include "io/fetch_conf.h"
+#include "openclaw/openclaw_gateway.h"
+#include "openclaw/openclaw_room.h"
+#include "openclaw/openclaw_usage.h"
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
+#include "slots/auth_watch.h"
+#include "slots/refresher.h"
 #include "slots/store.h"
 #include "version.h"
 
@@ -36,6 +41,7 @@ static void reload_slots(struct relay *r)
 	struct conf_error err = {""};
 
 	log_reload("config/slots.json", store_load(r->root, r->conf, r->slots, &err) ? &err : NULL);
+	auth_watch_sync(r->auth_watch);
 }
 
 /* A configuration that is not valid changes nothing. Listen address and pool settings need a
@@ -51,6 +57,7 @@ static void reload_conf(struct relay *r)
 	}
 	conf_unref(r->conf);
 	r->conf = fresh;
+	r->env.conf = fresh;
 	slot_table_configure(r->slots, fresh);
 	log_reload("config/relay.json", NULL);
 }
@@ -86,18 +93,11 @@ static void on_config_dir(void *arg, const char *name)
 
 /* --- stop --- */
 
-static void close_all(struct relay *r)
+/* Nothing is left that asks upstream. */
+static void on_refreshes_over(void *arg)
 {
-	timer_stop(&r->patience);
-	timer_stop(&r->farewell);
-	timer_stop(&r->reload);
-	dir_watch_free(r->watch);
-	r->watch = NULL;
-	exchange_abort_all(r);
-	if (r->extension)
-		r->extension->on_stop(r);
-	http_server_free(r->server);
-	r->server = NULL;
+	struct relay *r = arg;
+
 	fetch_pool_free(r->pool);
 	r->pool = NULL;
 	saver_stop(r->saver);
@@ -105,6 +105,26 @@ static void close_all(struct relay *r)
 	/* A further signal must not end the process while it writes its state. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+}
+
+static void close_all(struct relay *r)
+{
+	if (r->closing)
+		return;
+	r->closing = true;
+	timer_stop(&r->patience);
+	timer_stop(&r->farewell);
+	timer_stop(&r->reload);
+	dir_watch_free(r->watch);
+	r->watch = NULL;
+	exchange_abort_all(r);
+	openclaw_gateways_stop(r->gateways);
+	if (r->extension)
+		r->extension->on_stop(r);
+	http_server_free(r->server);
+	r->server = NULL;
+	auth_watch_stop(r->auth_watch);
+	refresher_stop(r->env.refresher, on_refreshes_over, r);
 }
 
 static void on_idle(void *arg)
@@ -268,6 +288,23 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+static void start_env(struct relay *r)
+{
+	r->env = (struct slot_env){
+		.loop = r->loop,
+		.pool = r->pool,
+		.table = r->slots,
+		.root = r->root,
+		.conf = r->conf,
+		.openclaw_usage = openclaw_usage_source(),
+	};
+	r->env.refresher = refresher_new(&r->env);
+	r->auth_watch = auth_watch_new(&r->env);
+	/* What a relay left that was killed. */
+	openclaw_room_sweep(r->root);
+	r->gateways = openclaw_gateways_new(&r->env);
+}
+
 static int start(struct relay *r)
 {
 	struct fetch_options options;
@@ -287,6 +324,7 @@ static int start(struct relay *r)
 	r->saver = saver_new(r->loop, r->root, r->slots);
 	options = fetch_conf_options(r->conf);
 	r->pool = fetch_pool_new(r->loop, &options);
+	start_env(r);
 	status = start_server(r);
 	if (status) {
 		close_all(r);
@@ -295,6 +333,7 @@ static int start(struct relay *r)
 	start_watch(r);
 	if (r->extension)
 		r->extension->on_start(r);
+	refresher_start(r->env.refresher);
 	loop_on_signal(r->loop, SIGTERM, on_terminate, r);
 	loop_on_signal(r->loop, SIGINT, on_terminate, r);
 	loop_on_signal(r->loop, SIGHUP, on_hangup, r);
@@ -307,6 +346,9 @@ static void tear_down(struct relay *r)
 	if (r->extension)
 		r->extension->on_free(r);
 	buf_fini(&r->param);
+	refresher_free(r->env.refresher);
+	auth_watch_free(r->auth_watch);
+	openclaw_gateways_free(r->gateways);
 	saver_free(r->saver);
 	waitq_free(r->waitq);
 	if (r->loop)

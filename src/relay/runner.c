@@ -29,8 +29,8 @@ static int direct_headers(struct runner_place *place, const struct codex_cred *c
 	return codex_headers_build(cred, options, arena, out, ret_count);
 }
 
-static void direct_url(const struct runner_place *place, const struct codex_cred *cred,
-	char *out, size_t size)
+static void direct_url(
+	const struct runner_place *place, const struct codex_cred *cred, char *out, size_t size)
 {
 	(void)place;
 	snprintf(out, size, "%.*s/codex/responses", SV_ARG(cred->base_url));
@@ -112,8 +112,8 @@ static int openclaw_headers(struct runner_place *place, const struct codex_cred 
 	return err;
 }
 
-static void openclaw_url(const struct runner_place *place, const struct codex_cred *cred,
-	char *out, size_t size)
+static void openclaw_url(
+	const struct runner_place *place, const struct codex_cred *cred, char *out, size_t size)
 {
 	(void)cred;
 	snprintf(out, size, "%s/v1/responses", openclaw_gateway_url(&place->gateway));

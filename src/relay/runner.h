@@ -30,8 +30,8 @@ struct runner {
 	int (*headers)(struct runner_place *place, const struct codex_cred *cred,
 		const struct codex_header_options *options, struct sv model, struct arena *arena,
 		struct http_header out[CODEX_HEADERS_MAX], size_t *ret_count);
-	void (*url)(const struct runner_place *place, const struct codex_cred *cred,
-		char *out, size_t size);
+	void (*url)(const struct runner_place *place, const struct codex_cred *cred, char *out,
+		size_t size);
 	struct fetch_pool *(*pool)(const struct runner_place *place);
 };
 

@@ -92,6 +92,7 @@ static void take_claims(const json_t *claims, struct auth_grant *into, int64_t *
 	const json_t *auth = json_object_get(claims, CLAIMS_AUTH);
 	const json_t *profile = json_object_get(claims, CLAIMS_PROFILE);
 	int64_t exp_ms = stamp_read(json_object_get(claims, "exp"));
+	int64_t iat_ms = stamp_read(json_object_get(claims, "iat"));
 
 	learn_id(&into->account_id, text_of(json_object_get(auth, "chatgpt_account_id")));
 	learn_id(&into->user_id, member_text(auth, user));
@@ -100,6 +101,8 @@ static void take_claims(const json_t *claims, struct auth_grant *into, int64_t *
 	learn_name(&into->email, text_of(json_object_get(claims, "email")));
 	if (exp_ms)
 		*ret_exp_ms = exp_ms;
+	if (iat_ms && !into->granted_ms)
+		into->granted_ms = iat_ms;
 }
 
 int jwt_claims(struct sv token, struct auth_grant *into, int64_t *ret_exp_ms)
@@ -280,7 +283,7 @@ static int64_t expiry_of(
 	return relative_s && made_ms ? made_ms + relative_s * 1000 : 0;
 }
 
-static int grant_from_doc(
+int auth_grant_from_json(
 	json_t *doc, int64_t made_ms, struct auth_grant *ret, char *err, size_t err_size)
 {
 	json_t *credential = find_credential(doc);
@@ -304,6 +307,10 @@ static int grant_from_doc(
 	if (jwt_claims(secret_expose(&g.id_token), &g, &id_exp_ms) != 0)
 		id_exp_ms = 0;
 	g.expires_ms = expiry_of(doc, credential, access_exp_ms, made_ms);
+	if (!g.granted_ms)
+		g.granted_ms = stamp_read(json_object_get(doc, "last_refresh"));
+	if (!g.granted_ms)
+		g.granted_ms = made_ms;
 	*ret = g;
 	return 0;
 }
@@ -315,7 +322,7 @@ int auth_grant_parse(struct sv text, struct auth_grant *ret, char *err, size_t e
 
 	if (result)
 		return result;
-	result = grant_from_doc(doc, 0, ret, err, err_size);
+	result = auth_grant_from_json(doc, 0, ret, err, err_size);
 	json_decref(doc);
 	return result;
 }
@@ -329,7 +336,7 @@ int auth_grant_read(const char *path, struct auth_grant *ret, char *err, size_t 
 
 	if (result)
 		return result;
-	result = grant_from_doc(doc, made_ms, ret, err, err_size);
+	result = auth_grant_from_json(doc, made_ms, ret, err, err_size);
 	json_decref(doc);
 	return result;
 }

@@ -13,6 +13,7 @@ struct auth_grant {
 	struct secret access, refresh, id_token;
 	char *account_id, *user_id, *email, *plan_type; /* NULL when unknown */
 	int64_t expires_ms;				/* 0 unknown */
+	int64_t granted_ms; /* when the issuer gave it, or the file was made; 0 unknown */
 };
 
 void auth_grant_fini(struct auth_grant *g);
@@ -22,6 +23,10 @@ void auth_grant_fini(struct auth_grant *g);
  * access token.
  */
 int auth_grant_parse(struct sv text, struct auth_grant *ret, char *err, size_t err_size) MUST_CHECK;
+/* The same for a JSON document; made_ms: what expires_in counts from when the document does not say
+ * when it was made, 0 unknown. */
+int auth_grant_from_json(json_t *doc, int64_t made_ms, struct auth_grant *ret, char *err,
+	size_t err_size) MUST_CHECK;
 int auth_grant_read(
 	const char *path, struct auth_grant *ret, char *err, size_t err_size) MUST_CHECK;
 /* Writes {"version":1,"profiles":{"openai-codex:default":{…}}} durably, 0600; unknown members of an

@@ -90,17 +90,6 @@ static void capacity_changed(struct slot_table *t)
 		t->on_capacity(t->on_capacity_arg);
 }
 
-static bool differ(const char *a, const char *b)
-{
-	return a && b && strcmp(a, b) != 0;
-}
-
-/* Another account took the slot's place: what was learnt of the old one says nothing of it. */
-static bool is_other_account(const struct slot *a, const struct slot *b)
-{
-	return differ(a->account_id, b->account_id) || differ(a->user_id, b->user_id);
-}
-
 /* What we know of limits stays, unless the file knows newer (the CLI asked upstream, or a human).
  */
 static void keep_usage(struct slot *s, struct slot *old)
@@ -123,7 +112,45 @@ static void keep_error(struct slot *s, const struct slot *old)
 		s->last_error[0] = '\0';
 }
 
-static void keep_runtime(struct slot *s, const struct slot *old)
+static void swap_secrets(struct secret *a, struct secret *b)
+{
+	const struct secret kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/* What is known of the very grant that the file holds. */
+static void keep_credential_state(struct slot *s, struct slot *old)
+{
+	char fingerprint[33], old_fingerprint[33];
+
+	s->grants = old->grants + 1;
+	slot_grant_fingerprint(s, fingerprint);
+	slot_grant_fingerprint(old, old_fingerprint);
+	if (old->unsaved) {
+		swap_secrets(&s->access, &old->access);
+		swap_secrets(&s->refresh, &old->refresh);
+		memcpy(s->token_fingerprint, old->token_fingerprint, sizeof(s->token_fingerprint));
+		s->expires_ms = old->expires_ms;
+		s->granted_ms = old->granted_ms;
+		s->unsaved = true;
+	} else if (strcmp(fingerprint, old_fingerprint) != 0) {
+		return;
+	}
+	s->token_refused = old->token_refused;
+	s->refresh_after_ms = old->refresh_after_ms;
+	s->refresh_failures = old->refresh_failures;
+	if (s->refresh_state != SLOT_REFRESH_FREE || s->unsaved)
+		s->refresh_state = old->refresh_state;
+	/* The file may know more of it than we: another process had it refused. */
+	if (!old->reauth_required)
+		return;
+	s->reauth_required = true;
+	memcpy(s->refused_fingerprint, old->refused_fingerprint, sizeof(s->refused_fingerprint));
+}
+
+static void keep_runtime(struct slot *s, struct slot *old)
 {
 	s->cooldown_until_ms = old->cooldown_until_ms;
 	memcpy(s->cooldown_reason, old->cooldown_reason, sizeof(s->cooldown_reason));
@@ -131,11 +158,7 @@ static void keep_runtime(struct slot *s, const struct slot *old)
 	s->failures = old->failures;
 	s->transient_streak = old->transient_streak;
 	memcpy(s->unsupported, old->unsupported, sizeof(s->unsupported));
-	if (secret_equals(&s->access, secret_expose(&old->access))) {
-		s->reauth_required = old->reauth_required;
-		memcpy(s->access_fingerprint, old->access_fingerprint,
-			sizeof(s->access_fingerprint));
-	}
+	keep_credential_state(s, old);
 	if (old->dead) {
 		s->enabled = false;
 		s->dead = true;
@@ -152,7 +175,9 @@ static void adopt(struct slot *in_table, struct slot *fresh)
 	*fresh = old;
 	in_table->inflight = old.inflight;
 	in_table->cooldowns = old.cooldowns;
-	if (is_other_account(in_table, fresh))
+	/* Another account took the slot's place: what was learnt of the old one says nothing of it.
+	 */
+	if (!slot_is_account(in_table, fresh->account_id, fresh->user_id))
 		return;
 	keep_usage(in_table, fresh);
 	keep_error(in_table, fresh);
@@ -232,6 +257,12 @@ void slot_table_note_capacity(struct slot_table *t)
 	capacity_changed(t);
 }
 
+void slot_table_changed(struct slot_table *t, struct slot *s)
+{
+	slot_table_mark_dirty(t, s);
+	capacity_changed(t);
+}
+
 /* Latest end over the windows of a slot that are used up. */
 static int64_t exhausted_until_ms(const struct slot *s, int64_t now_ms)
 {
@@ -254,7 +285,9 @@ static struct pick_candidate candidate_of(const struct slot *s, uint64_t model_h
 		.enabled = s->enabled,
 		.has_credential = !secret_is_empty(&s->access),
 		.reauth_required = s->reauth_required,
-		.expired = s->expires_ms && s->expires_ms <= now_ms,
+		.expired = slot_needs_token(s, now_ms) &&
+			   !(slot_can_refresh(s) && s->refresh_after_ms <= now_ms),
+		.token_at_ms = slot_can_refresh(s) ? s->refresh_after_ms : 0,
 		.model_unsupported = model_hash && slot_model_is_unsupported(s, model_hash, now_ms),
 		.inflight = s->inflight,
 		.left_5h = slot_left_pct(s, METER_5H, now_ms),
@@ -310,6 +343,8 @@ int64_t slot_table_recovers_ms(struct slot_table *t, int64_t now_ms)
 	struct pick_options options = options_of(t, now_ms);
 
 	fill_candidates(t, 0, now_ms);
+	for (size_t i = 0; i < t->count; i++)
+		t->candidates[i].token_at_ms = 0;
 	return pick(&options, t->candidates, t->count, NULL).recovers_ms;
 }
 

@@ -304,7 +304,8 @@ class Relay:
         self.cli("init")
         self.change_config({"listen": "127.0.0.1:0", "upstream": {"proxy": "none"}})
         if self.sim:
-            self.change_config({"upstream": {"baseUrl": self.sim.base_url}})
+            self.change_config({"upstream": {"baseUrl": self.sim.base_url},
+                                "auth": {"issuer": self.sim.issuer}})
         self.change_config(config or {})
         for number in range(1, slots + 1):
             self.add_slot(number)

@@ -194,7 +194,7 @@ static void test_refused_token_is_remembered(void **state)
 
 	(void)state;
 	note_failure(s, FAILURE_AUTH, 0, NOW_MS);
-	assert_int_equal(strlen(s->access_fingerprint), 32);
+	assert_int_equal(strlen(s->refused_fingerprint), 32);
 	store_slot_free(s);
 }
 

@@ -369,7 +369,7 @@ static void test_reauth_ends_with_another_token(void **state)
 	release_failed(&l, FAILURE_AUTH, 0, NOW_MS);
 	slot_table_put(t, same);
 	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_REAUTH_REQUIRED);
-	assert_int_equal(strlen(slot_table_at(t, 0)->access_fingerprint), 32);
+	assert_int_equal(strlen(slot_table_at(t, 0)->refused_fingerprint), 32);
 	secret_set(&other->access, SV("newer"));
 	slot_table_put(t, other);
 	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_CHOSEN);
