@@ -86,6 +86,8 @@ int cli_slots_disable(const struct cli_context *ctx);
 int cli_slots_remove(const struct cli_context *ctx);
 int cli_refresh_slot(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
+int cli_usage_refresh(const struct cli_context *ctx);
+int cli_usage_set(const struct cli_context *ctx);
 int cli_help(const struct cli_context *ctx);
 
 #endif

@@ -147,6 +147,16 @@ static bool set_choice(struct conf *c, const struct conf_key *key, const json_t 
 	return true;
 }
 
+static bool set_names(struct conf *c, const struct conf_key *key, const json_t *value)
+{
+	return conf_names_set(field(c, key), value);
+}
+
+static bool set_name_map(struct conf *c, const struct conf_key *key, const json_t *value)
+{
+	return conf_names_set_map(field(c, key), value);
+}
+
 static bool set_value(struct conf *c, const struct conf_key *key, const json_t *value)
 {
 	static bool (*const setters[])(struct conf *, const struct conf_key *, const json_t *) = {
@@ -157,6 +167,8 @@ static bool set_value(struct conf *c, const struct conf_key *key, const json_t *
 		[CONF_NUMBER] = set_number,
 		[CONF_BOOL] = set_bool,
 		[CONF_CHOICE] = set_choice,
+		[CONF_NAMES] = set_names,
+		[CONF_NAME_MAP] = set_name_map,
 	};
 
 	return setters[key->type](c, key, value);
@@ -344,25 +356,32 @@ int conf_parse(struct sv text, const char *runtime_root, const char *profile, st
 	return result;
 }
 
-int conf_load(
-	const char *runtime_root, const char *profile, struct conf **ret, struct conf_error *err)
+int conf_read(const char *runtime_root, struct buf *out, struct conf_error *err)
 {
 	char *path = runtime_config_path(runtime_root);
-	struct buf text;
-	int result;
+	int result = durable_read(path, out);
 
-	buf_init(&text, LIMIT_CONFIG_FILE_BYTES);
-	result = durable_read(path, &text);
 	if (result == -ENOENT)
 		snprintf(err->message, sizeof(err->message), "%.400s: not there: run init first",
 			path);
 	else if (result)
 		snprintf(err->message, sizeof(err->message), "%.400s: %s", path, strerror(-result));
-	else
+	free(path);
+	return result;
+}
+
+int conf_load(
+	const char *runtime_root, const char *profile, struct conf **ret, struct conf_error *err)
+{
+	struct buf text;
+	int result;
+
+	buf_init(&text, LIMIT_CONFIG_FILE_BYTES);
+	result = conf_read(runtime_root, &text, err);
+	if (!result)
 		result = conf_parse(buf_sv(&text), runtime_root, profile, ret, err);
 	secret_wipe(text.data, text.len);
 	buf_fini(&text);
-	free(path);
 	return result;
 }
 
@@ -384,6 +403,10 @@ static void free_fields(struct conf *c)
 			free(*(char **)field(c, key));
 		else if (key->type == CONF_SECRET)
 			secret_fini(field(c, key));
+		else if (key->type == CONF_NAMES)
+			conf_names_fini(field(c, key));
+		else if (key->type == CONF_NAME_MAP)
+			conf_names_fini_map(field(c, key));
 	}
 	for (size_t i = 0; i < CONF_ALIASES_MAX; i++)
 		secret_fini(&c->aliases[i]);
@@ -470,6 +493,10 @@ static json_t *value_json(const struct conf *c, const struct conf_key *key, bool
 	case CONF_CHOICE:
 		memcpy(&choice, at, sizeof(choice));
 		return json_string(choice_name(key->choices, choice));
+	case CONF_NAMES:
+		return conf_names_json(at);
+	case CONF_NAME_MAP:
+		return conf_names_map_json(at);
 	}
 	return json_null();
 }

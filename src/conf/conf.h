@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "conf/conf_names.h"
 
 enum conf_policy { POLICY_BEST_WEEK, POLICY_BEST_5H, POLICY_LEAST_RECENTLY_USED };
 enum conf_backend {
@@ -62,9 +63,14 @@ struct conf {
 	int64_t openclaw_login_timeout_s;   /* openclaw.loginTimeoutSeconds 900, 10..86400 */
 	int64_t openclaw_start_timeout_s;   /* openclaw.startTimeoutSeconds 90, 1..3600 */
 	int64_t openclaw_idle_s;	    /* openclaw.idleSeconds 900, 1..604800 */
+	char *upstream_client_version;	    /* upstream.clientVersion "0.169.0" */
 	char *default_model;		    /* modelDefault "gpt-5.4" */
-	char **unknown_keys; /* dotted names of keys that nobody knows: kept in the file, warned
-				about once */
+	struct conf_name_map model_aliases; /* models.aliases {} */
+	struct conf_names model_extra;	    /* models.extra [] */
+	struct conf_names model_hidden;	    /* models.hidden [] */
+	int64_t models_ttl_s; /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
+	char **unknown_keys;  /* dotted names of keys that nobody knows: kept in the file, warned
+				 about once */
 	size_t unknown_count;
 	unsigned refs;
 };
@@ -85,6 +91,9 @@ struct conf *conf_default(const char *runtime_root, const char *profile);
  */
 int conf_parse(struct sv text, const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;
+/* The text of <runtime_root>/config/relay.json: appends to out, whose owner wipes it. Failures as
+ * conf_load(). */
+int conf_read(const char *runtime_root, struct buf *out, struct conf_error *err) MUST_CHECK;
 /* Reads <runtime_root>/config/relay.json; -ENOENT when absent. *err is filled on any failure. */
 int conf_load(const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;

@@ -66,6 +66,20 @@ static bool is_header_value(struct sv text)
 	return text.n > 0 && text.n <= 256 && text.p[0] != ' ' && text.p[text.n - 1] != ' ';
 }
 
+/* "0.169.0": goes into a query as it is. */
+static bool is_version(struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		bool ok = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			  (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
+
+		if (!ok)
+			return false;
+	}
+	return text.n > 0 && text.n <= 64;
+}
+
 static bool is_not_empty(struct sv text)
 {
 	return text.n > 0;
@@ -102,8 +116,8 @@ static bool is_agent_id(struct sv text)
 {
 	for (size_t i = 0; i < text.n; i++) {
 		char c = text.p[i];
-		bool is_word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			       (c >= '0' && c <= '9');
+		bool is_word =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
 		if (!is_word && (i == 0 || (c != '-' && c != '_')))
 			return false;
@@ -307,7 +321,43 @@ static const struct conf_key rows[] = {
 		.fallback = "\"gpt-5.4\"",
 		.is_valid = is_header_value,
 		.expected = "the name of a model",
-		.help = "Model that `/v1/models` lists, and of new slot records.",
+		.help = "Model of new slot records, and what `/v1/models` lists while no slot's "
+			"models are known.",
+	},
+	{
+		.name = "models.aliases",
+		.type = CONF_NAME_MAP,
+		.offset = AT(model_aliases),
+		.fallback = "{}",
+		.help = "Further names of models: `{\"fast\": \"gpt-5.4-mini\"}`. A request for "
+			"`fast` goes upstream as `gpt-5.4-mini`.",
+	},
+	{
+		.name = "models.extra",
+		.type = CONF_NAMES,
+		.offset = AT(model_extra),
+		.fallback = "[]",
+		.help = "Models that upstream does not list but serves: they are listed, and sent "
+			"to any slot.",
+	},
+	{
+		.name = "models.hidden",
+		.type = CONF_NAMES,
+		.offset = AT(model_hidden),
+		.fallback = "[]",
+		.help = "Models and aliases that `/v1/models` leaves out. They can still be asked "
+			"for.",
+	},
+	{
+		.name = "models.ttlSeconds",
+		.type = CONF_INT,
+		.offset = AT(models_ttl_s),
+		.fallback = "3600",
+		.min = 0,
+		.max = WEEK_S,
+		.help = "How often each slot's list of models is fetched. 0: never; every slot "
+			"then "
+			"counts as having every model.",
 	},
 	{
 		.name = "slotConcurrency",
@@ -467,6 +517,16 @@ static const struct conf_key rows[] = {
 		.help = "`User-Agent` header of the same requests.",
 	},
 	{
+		.name = "upstream.clientVersion",
+		.type = CONF_STRING,
+		.offset = AT(upstream_client_version),
+		.fallback = "\"0.169.0\"",
+		.is_valid = is_version,
+		.expected = "a version like \"0.169.0\"",
+		.help = "Version of the Codex CLI that the lists of models are asked for. Upstream "
+			"hides newer models from older versions.",
+	},
+	{
 		.name = "upstream.httpVersion",
 		.type = CONF_STRING,
 		.needs_restart = true,
@@ -586,6 +646,13 @@ void conf_table_expected(const struct conf_key *key, struct buf *out)
 		break;
 	case CONF_SECRET_LIST:
 		buf_addf(out, "a list of at most %d tokens", CONF_ALIASES_MAX);
+		break;
+	case CONF_NAMES:
+		buf_addf(out, "a list of at most %d names without spaces", CONF_NAMES_MAX);
+		break;
+	case CONF_NAME_MAP:
+		buf_addf(out, "an object with at most %d names, each naming another one",
+			CONF_NAMES_MAX);
 		break;
 	default:
 		buf_add_cstr(out, key->expected ? key->expected : "a text");

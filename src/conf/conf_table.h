@@ -17,6 +17,8 @@ enum conf_type {
 	CONF_NUMBER,
 	CONF_BOOL,
 	CONF_CHOICE, /* an enum of conf.h */
+	CONF_NAMES,  /* struct conf_names */
+	CONF_NAME_MAP,
 };
 
 struct conf_choice {

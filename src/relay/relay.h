@@ -10,11 +10,13 @@
 #include "io/fetch.h"
 #include "io/http_server.h"
 #include "io/loop.h"
+#include "relay/conf_reload.h"
 #include "relay/waitq.h"
 #include "slots/slot_env.h"
 
 struct exchange;
 struct openclaw_gateways;
+struct upkeep;
 struct relay;
 struct route;
 
@@ -34,8 +36,10 @@ struct relay {
 	struct loop *loop;
 	char *root, *profile;
 	struct conf *conf;
+	struct conf_reload conf_reload;
 	struct slot_table *slots;
 	struct fetch_pool *pool;
+	struct upkeep *upkeep; /* usage and models of all slots */
 	struct http_server *server;
 	struct waitq *waitq;
 	struct openclaw_gateways *gateways; /* of the legacy runner; none runs until it is used */
@@ -63,5 +67,9 @@ struct relay {
  */
 int relay_run(
 	const char *runtime_root, const char *profile, const struct relay_extension *extension);
+
+/* The relay goes on with another configuration, whose reference it takes. Keys that need a restart
+ * (conf_table.h) are as before until then. */
+void relay_take_conf(struct relay *r, struct conf *fresh);
 
 #endif

@@ -5,6 +5,7 @@
 #include "codex/headers.h"
 #include "proto/url.h"
 #include "relay/exchange.h"
+#include "relay/model_list.h"
 #include "relay/relay.h"
 #include "relay/reply.h"
 #include "relay/status_pages.h"
@@ -26,7 +27,8 @@ static const struct route routes[] = {
 	{"/v1/responses", "POST", ROLE_CLIENT, serve_responses, "Responses API, stream and not"},
 	{"/v1/chat/completions", "POST", ROLE_CLIENT, serve_chat,
 		"Chat Completions, stream and not"},
-	{"/v1/models", "GET, HEAD", ROLE_CLIENT, status_models, "models that can be asked for"},
+	{"/v1/models", "GET, HEAD", ROLE_CLIENT, model_list_serve, "models that can be asked for"},
+	{"/v1/models/{id}", "GET, HEAD", ROLE_CLIENT, model_list_serve_one, "one of them"},
 	{"/healthz", "GET, HEAD", ROLE_NONE, status_health,
 		"is the relay up, and its slots in short"},
 	{"/readyz", "GET, HEAD", ROLE_NONE, status_ready, "200 when a slot can serve, else 503"},

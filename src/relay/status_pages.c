@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 #include "base/jw.h"
-#include "relay/offline.h"
 #include "relay/relay.h"
 #include "relay/reply.h"
 #include "version.h"
@@ -54,6 +53,10 @@ static void write_health(struct jw *w, struct relay *r, bool ok, int64_t now_ms)
 	jw_ki64(w, "inflight", (int64_t)r->exchange_count);
 	jw_ki64(w, "waiting", (int64_t)waitq_count(r->waitq));
 	jw_kbool(w, "draining", r->draining);
+	if (r->conf_reload.problem[0])
+		jw_kstr(w, "configError", sv_cstr(r->conf_reload.problem));
+	else
+		jw_knull(w, "configError");
 	jw_end(w);
 }
 
@@ -79,33 +82,4 @@ void status_ready(struct relay *r, struct http_stream *s)
 	w = jw_begin(&body);
 	write_health(&w, r, ready, now_ms);
 	reply_json(r, s, ready ? 200 : 503, &body);
-}
-
-static void write_model(struct jw *w, struct sv id, struct sv owner, int64_t created_s)
-{
-	jw_obj(w);
-	jw_kstr(w, "id", id);
-	jw_klit(w, "object", "model");
-	jw_ki64(w, "created", created_s);
-	jw_kstr(w, "owned_by", owner);
-	jw_end(w);
-}
-
-void status_models(struct relay *r, struct http_stream *s)
-{
-	int64_t created_s = r->started_ms / 1000;
-	struct buf body;
-	struct jw w;
-
-	buf_init(&body, MIB(4));
-	w = jw_begin(&body);
-	jw_obj(&w);
-	jw_klit(&w, "object", "list");
-	jw_karr(&w, "data");
-	write_model(&w, sv_cstr(r->conf->default_model), SV("openai"), created_s);
-	for (size_t i = 0; offline_listed(i); i++)
-		write_model(&w, sv_cstr(offline_listed(i)), SV("codex-slot-relay"), created_s);
-	jw_end(&w);
-	jw_end(&w);
-	reply_json(r, s, 200, &body);
 }

@@ -44,14 +44,15 @@ static enum pick_reason obstacle(const struct pick_candidate *c, const struct pi
 		return PICK_REAUTH_REQUIRED;
 	if (c->expired)
 		return PICK_EXPIRED;
+	/* Before what passes: waiting for this slot would be in vain. */
+	if (c->model_unsupported)
+		return PICK_MODEL;
 	if (c->tried)
 		return PICK_TRIED;
 	if (c->cooldown_until_ms > o->now_ms)
 		return PICK_COOLDOWN;
 	if (is_exhausted(c))
 		return PICK_EXHAUSTED;
-	if (c->model_unsupported)
-		return PICK_MODEL;
 	if (c->inflight >= o->concurrency)
 		return PICK_BUSY;
 	return PICK_CHOSEN;

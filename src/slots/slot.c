@@ -2,6 +2,7 @@
 
 #include "base/ident.h"
 #include "base/jscan.h"
+#include "slots/catalogue.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,8 @@ static void forget_account(struct slot *s)
 	free(s->usage_5h_text);
 	free(s->usage_week_text);
 	s->usage_5h_text = s->usage_week_text = NULL;
+	catalogue_free(s->catalogue);
+	s->catalogue = NULL;
 }
 
 static void take_name(char **place, char **name)

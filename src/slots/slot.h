@@ -12,6 +12,8 @@
 #include "codex/meters.h"
 #include "slots/credential.h"
 
+struct catalogue;
+
 enum { SLOT_UNSUPPORTED_MAX = 16 };
 /* How last_error begins when a file of the slot cannot be used; good files end such an error. */
 #define SLOT_FILE_ERROR "credential: "
@@ -74,6 +76,7 @@ struct slot {
 	unsigned transient_streak;
 	unsigned inflight;
 	struct slot_unsupported unsupported[SLOT_UNSUPPORTED_MAX];
+	struct catalogue *catalogue; /* models that upstream offers it; NULL: not known */
 
 	json_t *record; /* the slots.json record as read: unknown members survive a rewrite */
 	bool dirty;	/* runtime or usage differ from what is stored */

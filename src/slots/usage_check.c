@@ -53,11 +53,11 @@ static void apply(struct usage_check *c, struct slot *s, const struct usage_answ
 		.asked_ms = c->asked_ms,
 		.cooldowns = c->cooldowns,
 	};
-	bool freed = slot_usage_apply(s, &news, clock_wall_ms());
 
-	slot_table_mark_dirty(c->env->table, s);
-	if (freed)
-		slot_table_note_capacity(c->env->table);
+	if (slot_usage_apply(s, &news, clock_wall_ms()))
+		slot_table_changed(c->env->table, s);
+	else
+		slot_table_mark_dirty(c->env->table, s);
 }
 
 static void on_answer(void *arg, const struct usage_answer *answer)
@@ -72,7 +72,8 @@ static void on_answer(void *arg, const struct usage_answer *answer)
 		snprintf(result.problem, sizeof(result.problem), "%s", answer->problem);
 	else if (!result.slot)
 		snprintf(result.problem, sizeof(result.problem), "the slot is gone");
-	if (result.slot && answer->gone)
+	result.disabled = result.slot && answer->gone && result.slot->enabled;
+	if (result.disabled)
 		bury(c, result.slot, answer->gone);
 	else if (result.updated && answer->meters)
 		apply(c, result.slot, answer);

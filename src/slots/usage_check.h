@@ -39,6 +39,7 @@ struct usage_result {
 	char id[LIMIT_SLOT_ID_BYTES];
 	struct slot *slot; /* NULL: it has left the table */
 	bool updated;
+	bool disabled; /* upstream said that the account is gone, so the slot was disabled */
 	char problem[USAGE_PROBLEM_SIZE]; /* why not updated, for people; "" */
 	int64_t retry_at_ms;		  /* as the answer's */
 };

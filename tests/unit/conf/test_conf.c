@@ -64,6 +64,15 @@ static const struct key_case cases[] = {
 	{"runner.agentId", "\"relay\"", {"\"x\"", "\"A-b_9\""},
 		{"1", "\"\"", "\"-a\"", "\"a/b\"", "\"..\""}, "letters, digits, - and _"},
 	{"modelDefault", "\"gpt-5.4\"", {"\"m\""}, {"\"\"", "1", "\" x\""}, "the name of a model"},
+	{"models.aliases", "{}", {"{\"fast\":\"gpt-5.4-mini\"}", "{\"a.b\":\"c/d\"}"},
+		{"[]", "\"a\"", "{\"a\":1}", "{\"a\":\"\"}", "{\"a b\":\"c\"}", "{\"\":\"c\"}"},
+		"at most 256 names"},
+	{"models.extra", "[]", {"[\"a\",\"b/c\"]"}, {"{}", "\"a\"", "[1]", "[\"\"]", "[\"a b\"]"},
+		"a list of at most 256 names"},
+	{"models.hidden", "[]", {"[\"a\"]"}, {"{}", "[null]", "[\"ä\"]"},
+		"a list of at most 256 names"},
+	{"models.ttlSeconds", "3600", {"0", "604800"}, {INT_BAD("-1", "604801")},
+		"between 0 and 604800"},
 	{"slotConcurrency", "8", {"1", "1000"}, {INT_BAD("0", "1001")}, "between 1 and 1000"},
 	{"queueTimeoutSeconds", "30", {"0", "3600"}, {INT_BAD("-1", "3601")}, "between 0 and 3600"},
 	{"retry.maxAttempts", "16", {"1", "1024"}, {INT_BAD("0", "1025")}, "between 1 and 1024"},
@@ -92,6 +101,8 @@ static const struct key_case cases[] = {
 		"printable ASCII"},
 	{"upstream.userAgent", "\"codex-slot-relay/" RELAY_VERSION "\"", {"\"x/1 (y)\""},
 		{"\"\"", "\"ä\"", "\"a\\nb\""}, "printable ASCII"},
+	{"upstream.clientVersion", "\"0.169.0\"", {"\"1.2.3-alpha.4\""},
+		{"\"\"", "\"1 2\"", "\"1&x=2\"", "1"}, "a version like"},
 	{"upstream.httpVersion", "\"1.1\"", {"\"2\""}, {"1.1", "\"1.0\"", "2"},
 		"one of \"1.1\", \"2\""},
 	{"upstream.connectTimeoutSeconds", "10", {"1", "120"}, {INT_BAD("0", "121")},
@@ -381,6 +392,39 @@ static void test_too_many_aliases(void **state)
 	assert_int_equal(parse(text, &c, &err), -EINVAL);
 }
 
+static void test_model_names_are_bounded(void **state)
+{
+	struct conf_names list = {0};
+	struct conf_name_map map = {0};
+	json_t *names = json_array();
+	json_t *pairs = json_object();
+	char longest[CONF_NAME_BYTES_MAX + 2];
+
+	(void)state;
+	for (int i = 0; i <= CONF_NAMES_MAX; i++) {
+		snprintf(longest, sizeof(longest), "m%d", i);
+		json_array_append_new(names, json_string(longest));
+		json_object_set_new(pairs, longest, json_string("x"));
+	}
+	assert_false(conf_names_set(&list, names));
+	assert_false(conf_names_set_map(&map, pairs));
+	json_array_remove(names, 0);
+	json_object_del(pairs, "m0");
+	assert_true(conf_names_set(&list, names));
+	assert_true(conf_names_set_map(&map, pairs));
+	assert_true(conf_names_has(&list, SV("m256")));
+	assert_false(conf_names_has(&list, SV("m0")));
+	assert_string_equal(conf_names_look_up(&map, SV("m7")), "x");
+	assert_null(conf_names_look_up(&map, SV("x")));
+	memset(longest, 'a', sizeof(longest));
+	assert_true(conf_names_is_name(sv_make(longest, CONF_NAME_BYTES_MAX)));
+	assert_false(conf_names_is_name(sv_make(longest, CONF_NAME_BYTES_MAX + 1)));
+	conf_names_fini(&list);
+	conf_names_fini_map(&map);
+	json_decref(names);
+	json_decref(pairs);
+}
+
 static char *written(const struct conf *c, bool with_secrets)
 {
 	struct buf out;
@@ -560,6 +604,7 @@ int main(void)
 		cmocka_unit_test(test_who_names_root_and_profile),
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_too_many_aliases),
+		cmocka_unit_test(test_model_names_are_bounded),
 		cmocka_unit_test(test_show_leaves_secrets_out),
 		cmocka_unit_test(test_admin_token_is_a_separate_one),
 		cmocka_unit_test(test_admin_token_must_differ),
