@@ -312,7 +312,7 @@ static void spawn(struct child *c, const struct child_request *r)
 	options.file = options.args[0];
 	for (int fd = 0; r->terminal && fd < 3; fd++) {
 		stdio[fd].flags = UV_INHERIT_FD;
-		stdio[fd].data.fd = fd;
+		stdio[fd].data.fd = fd == STDOUT_FILENO ? r->terminal_out : fd;
 	}
 	if (!r->terminal)
 		open_pipes(c, stdio);

@@ -33,6 +33,7 @@ struct child_request {
 	 * process group, so that Ctrl-C reaches it. Nothing is captured.
 	 */
 	bool terminal;
+	int terminal_out; /* which of our descriptors is its stdout then */
 };
 
 enum child_outcome {

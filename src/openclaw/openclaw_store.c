@@ -254,16 +254,8 @@ static int grant_of_profile(
 	json_t *profile = json_object_get(json_object_get(doc, "profiles"), profile_id);
 	json_t *alone = profile ? json_pack("{s:{s:O}}", "profiles", profile_id, profile)
 				: json_incref(doc);
-	char *text = json_dumps(alone, JSON_COMPACT);
-	int result = -ENOMEM;
+	int result = auth_grant_from_json(alone, 0, ret, err, err_size);
 
-	if (text)
-		result = auth_grant_parse(sv_cstr(text), ret, err, err_size);
-	else
-		snprintf(err, err_size, "out of memory");
-	if (text)
-		secret_wipe(text, strlen(text));
-	free(text);
 	json_decref(alone);
 	return result;
 }
