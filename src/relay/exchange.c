@@ -323,7 +323,7 @@ static void on_upstream_event(struct upstream *u, void *arg, const struct event 
 		set_state(ex, STREAM);
 	if (ev->type == EVENT_RATE_LIMITS)
 		note_meters(ex, u);
-	err = answer_event(&ex->answer, ev);
+	err = runner_event(ex->runner, &ex->answer, ex->turn.model, ev);
 	if (err)
 		on_answer_error(ex, err);
 	else if (ex->turn.satisfied && !event_is_terminal(ev->type))

@@ -1,5 +1,6 @@
 #include "relay/runner.h"
 
+#include "base/jw.h"
 #include "openclaw/openclaw_body.h"
 
 #include <stdio.h>
@@ -131,6 +132,7 @@ static const struct runner openclaw = {
 	.headers = openclaw_headers,
 	.url = openclaw_url,
 	.pool = openclaw_pool,
+	.renames_model = true,
 };
 
 /* --- all --- */
@@ -138,6 +140,58 @@ static const struct runner openclaw = {
 const struct runner *runner_of(const struct conf *conf)
 {
 	return conf->runner_backend == BACKEND_OPENCLAW ? &openclaw : &direct;
+}
+
+static void write_response(struct jw *w, struct jv response, struct sv model)
+{
+	struct jv_iter it = jv_iter(response);
+
+	jw_obj(w);
+	while (jv_next(&it)) {
+		jw_key_lit(w, it.key);
+		if (jv_key_eq(it.key, SV("model")))
+			jw_str(w, model);
+		else
+			jw_jv(w, it.value);
+	}
+	jw_end(w);
+}
+
+static void write_event(struct buf *out, struct jv event, struct sv model)
+{
+	struct jv_iter it = jv_iter(event);
+	struct jw w = jw_begin(out);
+
+	jw_obj(&w);
+	while (jv_next(&it)) {
+		jw_key_lit(&w, it.key);
+		if (jv_key_eq(it.key, SV("response")) && jv_is(it.value, JV_OBJECT))
+			write_response(&w, it.value, model);
+		else
+			jw_jv(&w, it.value);
+	}
+	jw_end(&w);
+}
+
+/* The client reads the name of the model that it asked for, not that of an agent. */
+int runner_event(
+	const struct runner *runner, struct answer *answer, struct sv model, const struct event *ev)
+{
+	struct event renamed;
+	struct buf text;
+	int err;
+
+	if (!runner->renames_model || !jv_exists(jv_get(ev->json, SV("response"))))
+		return answer_event(answer, ev);
+	buf_init(&text, LIMIT_EVENT_BYTES);
+	write_event(&text, ev->json, model);
+	err = buf_error(&text);
+	if (!err)
+		err = event_parse(buf_sv(&text), SV_NONE, &renamed);
+	if (!err)
+		err = answer_event(answer, &renamed);
+	buf_fini(&text);
+	return err;
 }
 
 void runner_leave(struct runner_place *place)

@@ -9,6 +9,7 @@
 #include "codex/body.h"
 #include "codex/headers.h"
 #include "openclaw/openclaw_gateway.h"
+#include "relay/answer.h"
 #include "relay/relay.h"
 
 /* A place to run one attempt. Embedded in the exchange, which leaves it before it dies. */
@@ -33,12 +34,16 @@ struct runner {
 	void (*url)(const struct runner_place *place, const struct codex_cred *cred, char *out,
 		size_t size);
 	struct fetch_pool *(*pool)(const struct runner_place *place);
+	bool renames_model; /* its events name something else as the model */
 };
 
 /* The one of the configuration. */
 const struct runner *runner_of(const struct conf *conf);
 /* The attempt is over, or nobody waits any more. Accepts a place that was never opened. */
 void runner_leave(struct runner_place *place);
+/* Hands an event on, as answer_event() does. model: what the client asked for. */
+int runner_event(const struct runner *runner, struct answer *answer, struct sv model,
+	const struct event *ev) MUST_CHECK;
 /* What went wrong with a place that did not open, as an attempt's failure. */
 void runner_failure(const char *problem, struct failure *ret);
 

@@ -47,6 +47,7 @@ def test_chat_and_responses_come_from_the_gateway(claw, gateway_relay, sim, stre
     assert chat.headers["x-relay-slot-id"] == "slot-1"
     reply = relay.responses("and that", stream=stream)
     assert reply.status == 200 and responses_text(reply) == "and that"
+    assert "openclaw" not in chat.text + reply.text and '"model":"gpt-5.5"' in chat.text
     assert not sim.requests(path="/backend-api/codex/responses")
     assert len(claw.runs("gateway")) == 1
 
