@@ -601,6 +601,16 @@ static const struct conf_key rows[] = {
 		.help = "How long an `openclaw` gateway may take until it answers.",
 	},
 	{
+		.name = "openclaw.healthSeconds",
+		.type = CONF_INT,
+		.offset = AT(openclaw_health_s),
+		.fallback = "30",
+		.min = 1,
+		.max = 3600,
+		.help = "How often a running gateway is asked whether it is well. One that does "
+			"not answer three times is replaced.",
+	},
+	{
 		.name = "openclaw.idleSeconds",
 		.type = CONF_INT,
 		.offset = AT(openclaw_idle_s),

@@ -18,7 +18,6 @@
 
 enum {
 	BOOT_PROBE_MS = 100,
-	HEALTH_PROBE_MS = 30 * 1000,
 	PROBE_TIMEOUT_MS = 10 * 1000,
 	PROBE_FAILURES_MAX = 3, /* in a row: it hangs */
 	BOOTS_MAX = 2,		/* the port may have been taken between our look and its start */
@@ -262,11 +261,16 @@ static bool is_current(const struct openclaw_gateway *g)
 
 static void boot(struct openclaw_gateway *g);
 
+static void probe_later(struct openclaw_gateway *g)
+{
+	timer_start(&g->probe_due, g->all->env->conf->openclaw_health_s * 1000);
+}
+
 static void become_ready(struct openclaw_gateway *g)
 {
 	timer_stop(&g->boot_limit);
 	set_state(g, READY, LOG_INFO);
-	timer_start(&g->probe_due, HEALTH_PROBE_MS);
+	probe_later(g);
 	if (!g->uses)
 		timer_start(&g->idle, g->all->env->conf->openclaw_idle_s * 1000);
 	loop_defer(g->all->env->loop, &g->tell);
@@ -290,7 +294,7 @@ static void on_probe_done(void *arg, const struct call_result *r)
 	if (g->probe_failures >= PROBE_FAILURES_MAX)
 		leave(g, LOG_WARN, "the OpenClaw gateway does not answer any more");
 	else
-		timer_start(&g->probe_due, HEALTH_PROBE_MS);
+		probe_later(g);
 }
 
 static void on_probe_due(struct timer *t)

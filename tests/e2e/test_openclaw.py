@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from clawlib import Claw, rooms
-from relaylib import Relay, chat_text, in_parallel, responses_text
-import simlib
+from inotify import Watch
+from relaylib import chat_text, in_parallel, responses_text
 
 REPORT = "Usage:\n  Codex (plus)\n    5h: 95% left · resets 3h\n    Week: 40% left · resets 6d 2h\n"
 
@@ -229,6 +229,27 @@ def test_idle_gateway_is_stopped(claw, gateway_relay):
     assert len(claw.runs("gateway")) == 2
 
 
+def test_gateway_that_is_not_well_is_replaced(claw, gateway_relay):
+    relay = gateway_relay(openclaw={"healthSeconds": 1})
+    assert relay.chat().status == 200
+    mark = relay.mark()
+    claw.says("gateway", mode="sick")
+    assert "does not answer" in leaving(relay, since=mark)["reason"]
+    claw.wait_gone(claw.runs("gateway")[0]["pid"])
+    claw.says("gateway")
+    assert relay.chat().status == 200
+    assert len(claw.runs("gateway")) == 2
+
+
+def test_gateway_of_a_removed_slot_is_stopped(claw, gateway_relay):
+    relay = gateway_relay(openclaw={"healthSeconds": 1})
+    assert relay.chat().status == 200
+    mark = relay.mark()
+    relay.cli("slot-remove", "--slot", "1")
+    assert "has changed" in leaving(relay, since=mark)["reason"]
+    claw.wait_gone(claw.runs("gateway")[0]["pid"])
+
+
 def test_gateway_that_does_not_get_ready_is_given_up(claw, gateway_relay):
     claw.says("gateway", mode="hang")
     relay = gateway_relay(openclaw={"startTimeoutSeconds": 1}, retry={"maxAttempts": 1})
@@ -298,6 +319,23 @@ def test_killed_relay_takes_its_gateway_along(claw, gateway_relay):
     assert rooms(relay) == []
 
 
+def test_many_slots_have_gateways_of_their_own(claw, gateway_relay):
+    relay = gateway_relay(slots=3, selectionPolicy="least-recently-used")
+    used = {relay.chat(f"number {n}").headers["x-relay-slot-id"] for n in range(6)}
+    assert used == {"slot-1", "slot-2", "slot-3"}
+    runs = claw.runs("gateway")
+    assert len(runs) == 3 and len({run["argv"][3] for run in runs}) == 3
+    assert len({run["files"]["access"] for run in runs}) == 3
+
+
+def test_proxy_of_upstream_is_not_asked_for_the_gateway(claw, start_relay, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    relay = start_relay(slots=1, config=claw.config(
+        runner={"backend": "openclaw"}, upstream={"proxy": "http://127.0.0.1:1"}))
+    assert relay.chat().status == 200
+    assert claw.runs("gateway")[0]["env"]["http_proxy"] == "http://127.0.0.1:1"
+
+
 # --- usage
 
 def usage_of(relay, number=1):
@@ -337,3 +375,41 @@ def test_program_that_fails_is_told_and_cleaned_up(claw, start_relay, behavior, 
     for pid in claw.pids():
         claw.wait_gone(pid)
     assert rooms(relay) == []
+
+
+def test_stop_ends_a_running_usage_check(claw, start_relay):
+    claw.says("status", mode="family")
+    with Watch(claw.place) as watch:
+        relay = start_relay(slots=1, config=claw.config(usage={"backend": "openclaw"}))
+        while not claw.log("child"):  # the relay asks by itself when it starts
+            assert watch.changes(timeout=60), "nobody asked"
+        relay.stop()
+    for pid in claw.pids():
+        claw.wait_gone(pid)
+    assert rooms(relay) == []
+
+
+def test_usage_is_kept_fresh_while_the_relay_serves(claw, start_relay):
+    claw.says("status", output=REPORT)
+    relay = start_relay(slots=1, config=claw.config(usage={"backend": "openclaw"}))
+    path = relay.path("config/slots.json")
+    with Watch(os.path.dirname(path)) as watch:
+        while usage_of(relay)["fivePct"] is None:
+            watch.wait_replaced(path)
+    assert usage_of(relay)["fivePct"] == 95
+
+
+def test_expired_token_is_refreshed_before_the_program_is_asked(claw, start_relay, sim):
+    claw.says("status", output=REPORT)
+    relay = start_relay(slots=1, start=False, config=claw.config(
+        usage={"backend": "openclaw"}, auth={"issuer": sim.issuer}))
+    path = "state/slots/slot-1/agent/auth-profiles.json"
+    doc = relay.read_json(path)
+    profile = doc["profiles"]["openai-codex:default"]
+    profile["expires"] = 1700000000000
+    relay.write_json(path, doc)
+    assert relay.cli("refresh-usage")["updated"][0]["fivePct"] == 95
+    fresh = relay.read_json(path)["profiles"]["openai-codex:default"]["access"]
+    relay.tokens.append(fresh.encode())
+    assert fresh != profile["access"]
+    assert claw.runs("status")[0]["files"]["access"] == hashlib.sha256(fresh.encode()).hexdigest()

@@ -118,6 +118,8 @@ static const struct key_case cases[] = {
 		"between 1 and 86400"},
 	{"openclaw.startTimeoutSeconds", "90", {"1", "3600"}, {INT_BAD("0", "3601")},
 		"between 1 and 3600"},
+	{"openclaw.healthSeconds", "30", {"1", "3600"}, {INT_BAD("0", "3601")},
+		"between 1 and 3600"},
 	{"openclaw.idleSeconds", "900", {"1", "604800"}, {INT_BAD("0", "604801")},
 		"between 1 and 604800"},
 };
