@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OUTPUT_CAP = 256 * 1024, PROBLEM_SIZE = 192, WORDS_MAX = 16 };
+enum { OUTPUT_CAP = 256 * 1024, PROBLEM_SIZE = 192, WORDS_MAX = 16, WORDS_MAX_BYTES = 100 };
 
 struct openclaw_run {
 	struct loop *loop;
@@ -17,6 +17,7 @@ struct openclaw_run {
 	const char *const *words;
 	int64_t timeout_ms;
 	struct child *child; /* NULL: not running */
+	struct secret token; /* that must not be told */
 	struct buf out;
 	char problem[PROBLEM_SIZE]; /* "" none */
 	bool cancelled;
@@ -27,6 +28,7 @@ struct openclaw_run {
 static void destroy(struct openclaw_run *run)
 {
 	openclaw_room_free(run->room);
+	secret_fini(&run->token);
 	buf_fini(&run->out);
 	free(run->command);
 	free(run->profile);
@@ -53,6 +55,27 @@ static void on_room_removed(void *arg)
 	destroy(run);
 }
 
+/* The first line that it said on stderr, when that is fit to be shown. */
+static struct sv first_words(const struct openclaw_run *run, struct sv text)
+{
+	struct sv token = secret_expose(&run->token);
+	struct sv line = SV_NONE;
+
+	if (token.n && sv_find(text, token) >= 0)
+		return SV_NONE;
+	while (text.n && !line.n)
+		line = sv_trim(sv_split(&text, '\n'));
+	return line.n > WORDS_MAX_BYTES ? sv_make(line.p, WORDS_MAX_BYTES) : line;
+}
+
+static void describe(struct openclaw_run *run, const struct child_result *r)
+{
+	struct sv words = first_words(run, r->err);
+
+	snprintf(run->problem, sizeof(run->problem), "openclaw: %s%s%.*s%s", r->message,
+		words.n ? " (" : "", SV_ARG(words), words.n ? ")" : "");
+}
+
 static void on_child_done(void *arg, const struct child_result *r)
 {
 	struct openclaw_run *run = arg;
@@ -61,8 +84,7 @@ static void on_child_done(void *arg, const struct child_result *r)
 	if (r->outcome == CHILD_EXITED && r->status == 0)
 		buf_add_sv(&run->out, r->out);
 	else
-		snprintf(
-			run->problem, sizeof(run->problem), "%.100s: %s", run->command, r->message);
+		describe(run, r);
 	loop_work(run->loop, remove_room, on_room_removed, run);
 }
 
@@ -125,6 +147,7 @@ struct openclaw_run *openclaw_run_start(const struct openclaw_run_request *r,
 	snprintf(name, sizeof(name), "%s-%.24s", r->slot->id, r->name);
 	run->loop = r->env->loop;
 	run->room = openclaw_room_new(&plan);
+	secret_copy(&run->token, &r->slot->access);
 	run->command = mem_strdup(r->env->conf->openclaw_command);
 	run->profile = mem_strdup(r->env->conf->profile);
 	run->words = r->words;

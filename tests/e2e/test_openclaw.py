@@ -356,7 +356,8 @@ def test_usage_comes_from_the_program(claw, start_relay):
 
 
 @pytest.mark.parametrize("behavior, told", [
-    ({"exit": 3}, "exit status 3"),
+    ({"exit": 3}, "openclaw: exit status 3"),
+    ({"exit": 1, "stderr": "\nError: fetch failed\n at x\n"}, "exit status 1 (Error: fetch failed)"),
     ({"mode": "crash"}, "killed by signal 6"),
     ({"mode": "hang"}, "took too long"),
     ({"mode": "family"}, "took too long"),
