@@ -419,6 +419,33 @@ def test_port_busy_leaves_the_paste(relay, start, busy):
     relay.grant(1)
 
 
+def test_port_busy_on_one_address_is_told(relay, start):
+    with socket.socket(socket.AF_INET6) as other:
+        try:
+            other.bind(("::1", relay.port))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        other.listen()
+        login = start()
+        callback = sign_in(login.url())
+        assert f"port {relay.port} of [::1] is in use by another program" in login.text
+        assert open_page(callback).status == 200
+        assert login.end() == OK, login.text
+    relay.grant(1)
+
+
+def test_browser_that_does_not_wait_ends_nothing(sim, relay, start):
+    sim.script("*", {"path": "/oauth/token", "delay_ms": 1500})
+    login = start()
+    target = sign_in(login.url()).split(str(relay.port), 1)[1]
+    with socket.create_connection(("127.0.0.1", relay.port), timeout=30) as browser:
+        browser.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        login.wait("asking for the tokens")
+        assert open_page(relay.redirect_uri).status == 409
+    assert login.end() == OK, login.text
+    relay.grant(1)
+
+
 def test_port_busy_and_nobody_to_paste(relay, busy, unchanged):
     done = piped(relay, "--slot", "1")
     assert done.returncode == FAILED and done.stdout == ""
