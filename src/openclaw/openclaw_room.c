@@ -16,7 +16,7 @@
 enum { NAME_SIZE = 160 };
 
 struct openclaw_room {
-	char *dir, *agent_dir, *config_path;
+	char *root, *dir, *agent_dir, *config_path;
 	struct auth_grant grant;
 	json_t *models, *config;
 };
@@ -54,10 +54,10 @@ struct openclaw_room *openclaw_room_new(const struct openclaw_room_plan *plan)
 	static unsigned counter;
 	struct openclaw_room *room = mem_zalloc(sizeof(*room));
 	char name[NAME_SIZE];
-	char *root = absolute(plan->root);
 
+	room->root = absolute(plan->root);
 	snprintf(name, sizeof(name), ROOMS "/%.64s-%ld-%u", plan->name, (long)getpid(), counter++);
-	room->dir = join(root, name);
+	room->dir = join(room->root, name);
 	snprintf(name, sizeof(name), "agents/%.64s/agent", plan->agent);
 	room->agent_dir = join(room->dir, name);
 	room->config_path = join(room->dir, "openclaw.json");
@@ -65,7 +65,6 @@ struct openclaw_room *openclaw_room_new(const struct openclaw_room_plan *plan)
 		copy_grant(&room->grant, plan->slot);
 		room->models = models_of(plan->slot);
 	}
-	free(root);
 	return room;
 }
 
@@ -95,7 +94,10 @@ void openclaw_room_configure(struct openclaw_room *room, json_t *config)
 
 int openclaw_room_make(struct openclaw_room *room)
 {
-	int err = durable_mkdirs(room->agent_dir, 0700);
+	int err;
+
+	openclaw_room_sweep(room->root);
+	err = durable_mkdirs(room->agent_dir, 0700);
 
 	if (!err && !secret_is_empty(&room->grant.access))
 		err = write_grant(room);
@@ -121,6 +123,7 @@ void openclaw_room_free(struct openclaw_room *room)
 	free(room->config_path);
 	free(room->agent_dir);
 	free(room->dir);
+	free(room->root);
 	free(room);
 }
 

@@ -28,7 +28,7 @@ struct openclaw_room;
 struct openclaw_room *openclaw_room_new(const struct openclaw_room_plan *plan);
 /* openclaw.json, for a room that is not made yet; stolen. */
 void openclaw_room_configure(struct openclaw_room *room, json_t *config);
-/* Writes it all: 0 or -errno. */
+/* Writes it all: 0 or -errno. Sweeps before. */
 int openclaw_room_make(struct openclaw_room *room) MUST_CHECK;
 /* Deletes it with all that is in it: 0 (also when there is none) or -errno. */
 int openclaw_room_remove(struct openclaw_room *room) MUST_CHECK;

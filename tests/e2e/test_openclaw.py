@@ -3,6 +3,7 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -398,6 +399,23 @@ def test_usage_is_kept_fresh_while_the_relay_serves(claw, start_relay):
         while usage_of(relay)["fivePct"] is None:
             watch.wait_replaced(path)
     assert usage_of(relay)["fivePct"] == 95
+
+
+def test_room_of_an_interrupted_command_goes_with_the_next_one(claw, start_relay):
+    claw.says("status", mode="hang")
+    relay = start_relay(slots=1, start=False, config=claw.config(usage={"backend": "openclaw"}))
+    with Watch(claw.place) as watch:
+        command = subprocess.Popen(
+            [relay.binary, "--runtime-root", relay.root, "refresh-usage"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not claw.runs("status"):
+            assert watch.changes(timeout=60), "nobody asked"
+    command.send_signal(signal.SIGINT)
+    assert command.wait(60) == -signal.SIGINT
+    claw.wait_gone(claw.runs("status")[0]["pid"])
+    claw.says("status", output=REPORT)
+    assert relay.cli("refresh-usage")["updated"]
+    assert rooms(relay) == []
 
 
 def test_expired_token_is_refreshed_before_the_program_is_asked(claw, start_relay, sim):
