@@ -426,6 +426,8 @@ static void set_environment(const struct openclaw_gateway *g, struct openclaw_en
 	openclaw_env_set(env, "OPENCLAW_CONFIG_PATH", sv_cstr(openclaw_room_config(g->room)));
 	openclaw_env_set(env, "OPENCLAW_AGENT_DIR", sv_cstr(openclaw_room_agent_dir(g->room)));
 	openclaw_env_set(env, "OPENCLAW_GATEWAY_TOKEN", secret_expose(&g->token));
+	/* It logs answers otherwise, and to a place outside of the room (2026.4.15). */
+	openclaw_env_set(env, "OPENCLAW_LOG_LEVEL", SV("error"));
 	for (size_t i = 0; i < ARRAY_LEN(skipped); i++)
 		openclaw_env_set(env, skipped[i], SV("1"));
 }
