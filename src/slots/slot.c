@@ -140,6 +140,7 @@ bool slot_take_credential(struct slot *s, struct credential *c)
 	take_name(&s->email, &g->email);
 	s->expires_ms = g->expires_ms;
 	s->granted_ms = g->granted_ms;
+	s->written_ms = g->written_ms;
 	if (g->plan_type && !s->meters.plan_type[0])
 		snprintf(s->meters.plan_type, sizeof(s->meters.plan_type), "%s", g->plan_type);
 	note_spent(s, c->note, same_refresh);

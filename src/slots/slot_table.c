@@ -154,6 +154,7 @@ static void keep_credential_state(struct slot *s, struct slot *old)
 		memcpy(s->token_fingerprint, old->token_fingerprint, sizeof(s->token_fingerprint));
 		s->expires_ms = old->expires_ms;
 		s->granted_ms = old->granted_ms;
+		s->written_ms = old->written_ms;
 		s->unsaved = true;
 	} else if (strcmp(fingerprint, old_fingerprint) != 0) {
 		slot_clear_error(s, SLOT_REFRESH_ERROR);

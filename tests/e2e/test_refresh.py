@@ -39,6 +39,12 @@ def expire(sim, relay, number, *others, left=-60):
     import_again(relay, number, *others)
 
 
+def age_file(relay, number):
+    """It was written long ago: the plan leaves a pair alone that has just come."""
+    path = relay.path(f"state/slots/slot-{number}/agent/auth-profiles.json")
+    os.utime(path, (0, time.time() - TOKEN_LIFE))
+
+
 def refreshes(sim):
     return sim.stats()["refreshes"]
 
@@ -117,6 +123,22 @@ def test_slot_refresh_command_rotates_the_grant_and_the_relay_goes_on_with_it(si
     assert refreshes(sim) == 1
 
 
+def test_slot_refresh_says_what_is_wrong(sim, start_relay):
+    relay = start_relay(slots=1, start=False)
+    missing = relay.run("slot-refresh", "--slot", "7")
+    assert missing.returncode == 4 and "slot-7" in missing.stderr
+    path = "state/slots/slot-1/agent/auth-profiles.json"
+    doc = relay.read_json(path)
+    del doc["profiles"]["openai-codex:default"]["refresh"]
+    relay.write_json(path, doc)
+    without = relay.run("slot-refresh", "--slot", "1")
+    assert without.returncode == 1 and "no refresh token" in without.stderr
+    os.unlink(relay.path(path))
+    nothing = relay.run("slot-refresh", "--slot", "1")
+    assert nothing.returncode == 1 and "credential" in nothing.stderr
+    assert not token_requests(sim)
+
+
 def test_unknown_members_of_the_file_survive(sim, start_relay):
     relay = start_relay(slots=1, start=False)
     path = "state/slots/slot-1/agent/auth-profiles.json"
@@ -160,6 +182,7 @@ def test_disabled_and_idle_slots_are_refreshed_in_the_background(sim, start_rela
     relay = start_relay(slots=3, start=False)
     for number in (1, 2):
         expire(sim, relay, number, left=3600)
+        age_file(relay, number)
     relay.cli("slot-disable", "--slot", "2")
     relay.start()
     sim.wait("requests==2,active==0", path=PATH)
@@ -334,6 +357,7 @@ def test_lost_answer_is_never_asked_for_again(sim, start_relay, answer):
 def test_slot_in_doubt_serves_until_its_token_is_over(sim, start_relay):
     relay = start_relay(slots=1, start=False)
     expire(sim, relay, 1, left=3600)
+    age_file(relay, 1)
     sim.script(1, {"path": PATH, "reset": True})
     relay.start()
     assert relay.wait_for("slot.refresh")["result"] == "ready"
