@@ -104,6 +104,10 @@ int cli_test_runner(const struct cli_context *ctx);
 int cli_login(const struct cli_context *ctx);
 int cli_codex_import(const struct cli_context *ctx);
 int cli_codex_export(const struct cli_context *ctx);
+int cli_openclaw_sync(const struct cli_context *ctx);
+int cli_openclaw_setup(const struct cli_context *ctx);
+int cli_openclaw_copy_profile(const struct cli_context *ctx);
+int cli_openclaw_copy_usage(const struct cli_context *ctx);
 int cli_help(const struct cli_context *ctx);
 
 #endif

@@ -5,6 +5,18 @@
 		"--slot", "N", true, "the slot: 2 or slot-2" \
 	}
 
+#define SYNC_DETAILS                                                                             \
+	"Reads agents/main/agent/codex-slots/slots.json of OPENCLAW_HOME (~/.openclaw), or of\n" \
+	"OPENCLAW_MAIN_AGENT_DIR. Slots keep their numbers; labels and whether a slot is "       \
+	"enabled\n"                                                                              \
+	"stay as they are here. A slot whose grant is newer here, or belongs to another "        \
+	"account,\n"                                                                             \
+	"is skipped; --force replaces it."
+#define OPTION_SYNC_FORCE                                                                  \
+	{                                                                                  \
+		"--force", NULL, false, "take OpenClaw's grants and base URLs in any case" \
+	}
+
 static const struct cli_command commands[] = {
 	{
 		.name = "init",
@@ -224,6 +236,56 @@ static const struct cli_command commands[] = {
 		.output = "`updated`: a list of `id`, `usage5h`, `usageWeek`, `fivePct`, "
 			  "`weekPct`, `checkedAt`; `failed`: of `id`, `reason`.",
 		.run = cli_usage_refresh,
+	},
+	{
+		.name = "setup",
+		.summary = "legacy: init, sync-slots and refresh-usage in one",
+		.details = "For the directory of an OpenClaw installation. Usage that cannot be "
+			   "refreshed is only a warning.",
+		.example = "setup",
+		.options = {{"--force", NULL, false,
+			"as of init and of sync-slots: rewrite the configuration, take all "
+			"grants"}},
+		.run = cli_openclaw_setup,
+	},
+	{
+		.name = "sync-slots",
+		.summary = "legacy: copies slots from the main OpenClaw store",
+		.details = SYNC_DETAILS,
+		.example = "sync-slots",
+		.options = {OPTION_SYNC_FORCE},
+		.run = cli_openclaw_sync,
+	},
+	{
+		.name = "slot-import-main",
+		.summary = "legacy: the same as sync-slots",
+		.details = SYNC_DETAILS,
+		.example = "slot-import-main",
+		.options = {OPTION_SYNC_FORCE},
+		.run = cli_openclaw_sync,
+	},
+	{
+		.name = "slot-auth-copy-profile",
+		.summary = "legacy: gives a slot the credentials of an OpenClaw profile",
+		.details = "Reads ~/.openclaw-<profile>/agents/<agent>/agent/auth-profiles.json; "
+			   "the profile\n\"main\" is ~/.openclaw.",
+		.example = "slot-auth-copy-profile --slot 2 --label work --source-profile work",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--label", "TEXT", false,
+					"its name; default: the account's e-mail"},
+				{"--source-profile", "NAME", true, "the OpenClaw profile"},
+				{"--source-agent", "NAME", false, "its agent; default: main"},
+			},
+		.run = cli_openclaw_copy_profile,
+	},
+	{
+		.name = "slot-usage-copy-main",
+		.summary = "legacy: copies a slot's usage from the main OpenClaw store",
+		.example = "slot-usage-copy-main --slot 2",
+		.options = {OPTION_SLOT},
+		.run = cli_openclaw_copy_usage,
 	},
 	{
 		.name = "health",

@@ -7,7 +7,6 @@
 #include "conf/json_file.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -242,22 +241,11 @@ int runtime_create(const char *root, const char *profile, bool force)
 	return err;
 }
 
-static int on_tree_entry(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path) == 0 ? 0 : errno;
-}
-
 int runtime_remove_slot(const char *root, const char *slot_id)
 {
-	enum { OPEN_DIRECTORIES = 16 };
 	char *path = slot_path(root, slot_id, "");
-	int result = nftw(path, on_tree_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS);
+	int err = durable_remove_tree(path);
 
-	if (result < 0)
-		result = errno;
 	free(path);
-	return result == ENOENT ? 0 : -result;
+	return err;
 }
