@@ -17,6 +17,8 @@
 		"--force", NULL, false, "take OpenClaw's grants and base URLs in any case" \
 	}
 
+#define SYNC_OUTPUT "`imported`, `updated`: ids; `skipped`: a list of `id`, `reason`."
+
 static const struct cli_command commands[] = {
 	{
 		.name = "init",
@@ -246,6 +248,8 @@ static const struct cli_command commands[] = {
 		.options = {{"--force", NULL, false,
 			"as of init and of sync-slots: rewrite the configuration, take all "
 			"grants"}},
+		.output = "`ok`, `runtimeRoot`, `sync` (as of sync-slots), `usage` (as of "
+			  "refresh-usage).",
 		.run = cli_openclaw_setup,
 	},
 	{
@@ -254,6 +258,7 @@ static const struct cli_command commands[] = {
 		.details = SYNC_DETAILS,
 		.example = "sync-slots",
 		.options = {OPTION_SYNC_FORCE},
+		.output = SYNC_OUTPUT,
 		.run = cli_openclaw_sync,
 	},
 	{
@@ -262,6 +267,7 @@ static const struct cli_command commands[] = {
 		.details = SYNC_DETAILS,
 		.example = "slot-import-main",
 		.options = {OPTION_SYNC_FORCE},
+		.output = SYNC_OUTPUT,
 		.run = cli_openclaw_sync,
 	},
 	{
@@ -278,6 +284,7 @@ static const struct cli_command commands[] = {
 				{"--source-profile", "NAME", true, "the OpenClaw profile"},
 				{"--source-agent", "NAME", false, "its agent; default: main"},
 			},
+		.output = "`ok`, `slot`.",
 		.run = cli_openclaw_copy_profile,
 	},
 	{
@@ -285,6 +292,7 @@ static const struct cli_command commands[] = {
 		.summary = "legacy: copies a slot's usage from the main OpenClaw store",
 		.example = "slot-usage-copy-main --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_openclaw_copy_usage,
 	},
 	{
