@@ -75,6 +75,7 @@ struct exchange {
 	size_t header_count;
 	struct deferred reap; /* frees us outside of all callbacks */
 	struct exchange_times times;
+	struct exchange_log log;
 	int64_t first_attempt_us; /* monotonic; the retry budget counts from here */
 };
 
@@ -133,7 +134,6 @@ static void done(struct exchange *ex)
 static void log_end_of(struct exchange *ex, int status, const struct api_err *err)
 {
 	struct exchange_summary summary = {
-		.id = ex->id,
 		.status = status,
 		.slot_id = ex->answer.slot_id,
 		.attempts = ex->retry.attempts,
@@ -143,7 +143,7 @@ static void log_end_of(struct exchange *ex, int status, const struct api_err *er
 		.err = err,
 	};
 
-	exchange_log_finish(&summary);
+	exchange_log_finish(&ex->log, &summary);
 }
 
 /* Codex repeats a 413 five times and stops at a 400 (PROTOCOL 3). */
@@ -400,9 +400,9 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 	enum retry_action action = decide(ex, f);
 
 	if (ex->state == WAIT_TOKEN)
-		exchange_log_token(ex->id, ex->lease.slot->id, f, action);
+		exchange_log_token(&ex->log, ex->lease.slot->id, f, action);
 	else
-		exchange_log_attempt(ex->id, ex->lease.slot->id, f, action);
+		exchange_log_attempt(&ex->log, ex->lease.slot->id, f, action);
 	count_retry(ex, f, action);
 	if (action == RETRY_SAME_REFRESHED) {
 		forget_tried(ex);
@@ -711,8 +711,7 @@ static bool try_lease(struct exchange *ex)
 		return false;
 	waitq_remove(&ex->waiter);
 	note_queued(ex);
-	exchange_log_selection(
-		ex->id, ex->relay->slots, &report, ex->retry.attempts + 1, ex->times.queued_us);
+	exchange_log_selection(&ex->log, &report, ex->retry.attempts + 1, ex->times.queued_us);
 	if (err)
 		fail_exhausted(ex, &report);
 	else
@@ -886,7 +885,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	struct sv text;
 	int rc = read_body(ex, &err);
 
-	exchange_log_start(ex->id, request, &ex->turn, ex->body.len, http_stream_peer(stream));
+	exchange_log_start(&ex->log, relay, ex->id, stream, &ex->turn, ex->body.len);
 	if (rc) {
 		fail(ex, &err);
 		return;
@@ -905,6 +904,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
 	ex->session = find_session(ex, request);
+	exchange_log_session(&ex->log, ex->session);
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
