@@ -22,7 +22,8 @@ static void test_every_row_is_complete(void **state)
 		assert_true(strchr(route->path, '{') ||
 			    router_match(route->path, sv_cstr(route->path), &(struct sv){0}));
 		for (size_t k = 0; k < i; k++)
-			assert_string_not_equal(route->path, router_routes(k)->path);
+			assert_true(strcmp(route->path, router_routes(k)->path) != 0 ||
+				    strcmp(route->methods, router_routes(k)->methods) != 0);
 	}
 	assert_null(router_routes(1000));
 }
@@ -37,7 +38,13 @@ static void test_only_probes_are_open(void **state)
 		bool probe =
 			strcmp(route->path, "/healthz") == 0 || strcmp(route->path, "/readyz") == 0;
 
-		assert_int_equal(route->role, probe ? ROLE_NONE : ROLE_CLIENT);
+		bool codex = strncmp(route->path, "/backend-api/", 13) == 0 ||
+			     strncmp(route->path, "/api/codex/", 11) == 0;
+
+		assert_int_equal(route->role,
+			probe	? ROLE_NONE
+			: codex ? ROLE_CODEX
+				: ROLE_CLIENT);
 	}
 }
 
@@ -70,12 +77,23 @@ static void test_a_part_in_braces_takes_one_part_of_the_path(void **state)
 	check_match("/admin/slots/{id}", "/admin/slots/2/enable", NULL);
 }
 
+static void test_a_star_takes_all_that_is_below(void **state)
+{
+	(void)state;
+	check_match("/a/*", "/a/b", "");
+	check_match("/a/*", "/a/b/c", "");
+	check_match("/a/*", "/a/", NULL);
+	check_match("/a/*", "/a", NULL);
+	check_match("/a/*", "/ab/c", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_row_is_complete),
 		cmocka_unit_test(test_only_probes_are_open),
 		cmocka_unit_test(test_a_part_in_braces_takes_one_part_of_the_path),
+		cmocka_unit_test(test_a_star_takes_all_that_is_below),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
