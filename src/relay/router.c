@@ -15,6 +15,11 @@ static void serve_chat(struct relay *r, struct http_stream *s)
 	exchange_start(r, s, &dialect_chat);
 }
 
+static void serve_completions(struct relay *r, struct http_stream *s)
+{
+	exchange_start(r, s, &dialect_completions);
+}
+
 static void serve_responses(struct relay *r, struct http_stream *s)
 {
 	exchange_start(r, s, &dialect_responses);
@@ -24,6 +29,8 @@ static const struct route routes[] = {
 	{"/v1/responses", "POST", ROLE_CLIENT, serve_responses, "Responses API, stream and not"},
 	{"/v1/chat/completions", "POST", ROLE_CLIENT, serve_chat,
 		"Chat Completions, stream and not"},
+	{"/v1/completions", "POST", ROLE_CLIENT, serve_completions,
+		"legacy Completions, stream and not"},
 	{"/v1/models", "GET, HEAD", ROLE_CLIENT, status_models, "models that can be asked for"},
 	{"/healthz", "GET, HEAD", ROLE_NONE, status_health,
 		"is the relay up, and its slots in short"},
