@@ -56,7 +56,7 @@ static struct response_object describe(struct turn *t, struct jv upstream)
 	struct state *s = t->state;
 
 	if (!s->has_echo) {
-		response_echo_pick(&s->echo, t->request);
+		response_echo_pick(&s->echo, t->upstream); /* the effort of a model name included */
 		s->has_echo = true;
 	}
 	return (struct response_object){

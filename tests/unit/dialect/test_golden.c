@@ -383,7 +383,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 static int visible(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && !strchr(entry->d_name, '.');
+	return entry->d_name[0] != '.' && entry->d_type != DT_REG;
 }
 
 int main(void)
