@@ -298,6 +298,15 @@ void answer_drop(struct answer *a)
 	end(a);
 }
 
+bool answer_passes_header(const struct answer *a, struct sv name)
+{
+	for (size_t i = 0; i < a->header_count; i++) {
+		if (sv_ieq(a->headers[i].name, name))
+			return true;
+	}
+	return false;
+}
+
 bool answer_is_congested(const struct answer *a)
 {
 	return a->stream && a->committed && http_is_congested(a->stream);

@@ -55,6 +55,8 @@ int answer_say(struct answer *a, struct sv text) MUST_CHECK;
 void answer_fail(struct answer *a, const struct api_err *err);
 /* The client is gone: nothing is sent any more. */
 void answer_drop(struct answer *a);
+/* Does the answer carry this header of upstream's? name: lower case. */
+bool answer_passes_header(const struct answer *a, struct sv name);
 /* The client reads slower than upstream writes: pause until the stream drains. */
 bool answer_is_congested(const struct answer *a);
 

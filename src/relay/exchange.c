@@ -73,6 +73,11 @@ const char *exchange_id(const struct exchange *ex)
 	return ex->id;
 }
 
+bool exchange_passes_header(const struct exchange *ex, struct sv name)
+{
+	return answer_passes_header(&ex->answer, name);
+}
+
 /* --- the end --- */
 
 static void on_reap(struct deferred *d)

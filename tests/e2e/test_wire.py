@@ -1,0 +1,215 @@
+"""What clients of the APIs see on the wire, end to end. Every answer is checked against the API
+descriptions on the way (schemalib)."""
+import json
+
+import pytest
+
+import relaylib
+from relaylib import chat_body, in_parallel, responses_body, responses_events
+from simlib import parse_sse
+
+CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
+
+
+def completions_body(text="hello", /, **members):
+    return {"model": "gpt-5.5", "prompt": text, **members}
+
+
+MAKERS = {CHAT: chat_body, COMPLETIONS: completions_body, RESPONSES: responses_body}
+SHAPES = [(path, stream) for path in MAKERS for stream in (False, True)]
+SHAPE_IDS = [f"{path.rsplit('/', 1)[-1]}-{'stream' if stream else 'whole'}" for path, stream in SHAPES]
+
+
+def ask(relay, path, text, **members):
+    return relay.post(path, MAKERS[path](text, **members))
+
+
+def chunks_of(reply):
+    return [json.loads(data) for _, data in parse_sse(reply.body) if data != "[DONE]"]
+
+
+def completion_text(reply):
+    if not reply.headers["content-type"].startswith("text/event-stream"):
+        return reply.json["choices"][0]["text"]
+    return "".join(c["choices"][0]["text"] for c in chunks_of(reply) if c["choices"])
+
+
+def sent_body(sim):
+    return sim.turns()[-1].json
+
+
+# --- Legacy completions
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_completion(sim, relay, stream):
+    reply = ask(relay, COMPLETIONS, "say exactly: one two", stream=stream, max_tokens=9, seed=1)
+    assert reply.status == 200
+    assert completion_text(reply) == "one two"
+    assert reply.headers["x-relay-ignored-params"] == "max_tokens, seed"
+    body = reply.json if not stream else chunks_of(reply)[0]
+    assert body["object"] == "text_completion" and body["id"].startswith("cmpl-")
+    assert len(sim.turns()) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_completion_echo_and_stop(relay, stream):
+    reply = ask(relay, COMPLETIONS, ["count to 9"], stream=stream, echo=True, stop=" 5")
+    text = completion_text(reply)
+    assert text.startswith("count to 9") and text.rstrip().endswith("4")
+
+
+def test_completion_usage_chunk(relay):
+    reply = ask(relay, COMPLETIONS, "hi", stream=True, stream_options={"include_usage": True})
+    chunks = chunks_of(reply)
+    assert chunks[-1]["choices"] == [] and chunks[-1]["usage"]["prompt_tokens"] > 0
+    assert all(chunk["usage"] is None for chunk in chunks[:-1])
+
+
+@pytest.mark.parametrize("members,param", [
+    ({"suffix": "x"}, "suffix"), ({"n": 2}, "n"), ({"best_of": 2}, "best_of"),
+    ({"prompt": ["a", "b"]}, "prompt"), ({"prompt": [1, 2]}, "prompt"), ({"prompt": None}, "prompt"),
+], ids=lambda v: json.dumps(v) if isinstance(v, dict) else v)
+def test_completion_that_cannot_be_served(sim, relay, members, param):
+    reply = relay.post(COMPLETIONS, completions_body(**members))
+    assert reply.status == 400 and reply.json["error"]["param"] == param
+    assert sim.turns() == []
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_offline_models_answer_completions(relay, stream):
+    reply = relay.post(COMPLETIONS, {"model": "relay-echo", "prompt": "to and fro", "stream": stream})
+    assert completion_text(reply) == "to and fro"
+
+
+# --- Names of models
+
+@pytest.mark.parametrize("path", MAKERS)
+def test_effort_in_the_name_of_the_model(sim, relay, path):
+    reply = ask(relay, path, "hello", model="openai/gpt-5.5-high")
+    assert reply.status == 200 and reply.json["model"] == "gpt-5.5"
+    assert sent_body(sim)["model"] == "gpt-5.5"
+    assert sent_body(sim)["reasoning"]["effort"] == "high"
+
+
+def test_default_model_is_known_whatever_its_name(sim, start_relay):
+    relay = start_relay(config={"modelDefault": "house-high"})
+    sim.script("*", {"status": 400, "body": {"error": {"code": "invalid_prompt"}}, "repeat": -1})
+    relay.chat("hello", model="house-high")
+    relay.chat("hello", model="house-high(low)")
+    assert [turn.json["model"] for turn in sim.turns()] == ["house-high"] * 2
+    assert [turn.json.get("reasoning", {}).get("effort") for turn in sim.turns()] == [None, "low"]
+
+
+# --- What has no effect is named
+
+def test_ignored_members_of_a_responses_body_are_named(sim, relay):
+    reply = relay.responses("hello", temperature=0.5, max_output_tokens=9, truncation="disabled",
+                            presence_penalty=0.1, max_tool_calls=2)
+    assert reply.status == 200
+    assert reply.headers["x-relay-ignored-params"] == \
+        "max_output_tokens, max_tool_calls, temperature, presence_penalty"
+    assert reply.json["temperature"] == 0.5 and reply.json["max_tool_calls"] == 2
+    assert not {"temperature", "presence_penalty", "max_tool_calls"} & set(sent_body(sim))
+
+
+def test_nothing_is_named_when_nothing_is_ignored(relay):
+    for reply in (relay.responses("hello"), relay.chat("hello"), relay.native("hello", stream=True)):
+        assert reply.status == 200 and "x-relay-ignored-params" not in reply.headers
+
+
+# --- Web search
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_web_search_by_its_option(sim, relay, stream):
+    reply = relay.chat("search the web for relays", stream=stream,
+                       web_search_options={"search_context_size": "low"})
+    assert reply.status == 200 and relaylib.chat_text(reply)
+    assert sent_body(sim)["tools"] == [{"type": "web_search", "search_context_size": "low"}]
+
+
+# --- Ids
+
+@pytest.mark.parametrize("path,stream", SHAPES, ids=SHAPE_IDS)
+def test_request_id_is_where_sdks_look(relay, path, stream):
+    good = ask(relay, path, "hello", stream=stream)
+    wrong = relay.post(path, {"model": 5, "stream": stream})
+    for reply in (good, wrong):
+        assert reply.headers["x-request-id"] == reply.headers["x-relay-request-id"]
+
+
+@pytest.mark.parametrize("request_of", [
+    lambda relay: relay.get("/v1/nothing"), lambda relay: relay.get("/v1/responses"),
+    lambda relay: relay.post(CHAT, {}, {"Authorization": "Bearer no"}), lambda relay: relay.post(CHAT, b"{"),
+    lambda relay: relay.get("/healthz")],
+    ids=["404", "405", "401", "json", "healthz"])
+def test_request_id_of_answers_without_an_exchange(relay, request_of):
+    reply = request_of(relay)
+    assert reply.headers["x-request-id"] == reply.headers["x-relay-request-id"]
+
+
+def test_native_client_gets_the_upstreams_request_id(relay):
+    good = relay.native("hello", stream=True)
+    assert good.headers["x-request-id"] not in ("", good.headers["x-relay-request-id"])
+
+
+# --- Cuts: 60 events, cut behind each
+
+EVENTS = 60
+COUNT = f"count to {EVENTS - 8}"
+
+
+def cut_script(events, how):
+    script = {"repeat": -1, "directive": COUNT}
+    if how == "reset":
+        return {**script, "reset_after_events": events}
+    return {**script, "cut_after_events": events, "cut_mid_event": how == "mid-event",
+            "cut_clean": how == "clean"}
+
+
+def failed_well(reply, stream):
+    """A status with an error, or a stream with an error at its end. Shapes are checked elsewhere."""
+    if reply.status != 200:
+        error = reply.json["error"]
+        return reply.status == 502 and error["code"] == "upstream_truncated" and error["message"]
+    if not stream or b"[DONE]" in reply.body:
+        return False
+    last = chunks_of(reply)[-1]
+    return last.get("type") == "response.failed" or "error" in last and "choices" not in last
+
+
+def test_the_answer_that_is_cut_has_so_many_events(sim, relay):
+    assert len(responses_events(ask(relay, RESPONSES, COUNT, stream=True))) == EVENTS
+
+
+@pytest.mark.parametrize("how", ["in-body", "mid-event", "clean", "reset"])
+@pytest.mark.parametrize("path,stream", SHAPES, ids=SHAPE_IDS)
+def test_cut_behind_each_event_is_never_a_success(sim, start_relay, path, stream, how):
+    relay = start_relay(slots=1)
+    for events in range(0 if how != "mid-event" else 1, EVENTS):
+        sim.clear_scripts("*")
+        sim.script("*", cut_script(events, how))
+        reply = ask(relay, path, COUNT, stream=stream)
+        assert failed_well(reply, stream), f"cut behind {events}: {reply.status} {reply.text[-400:]}"
+
+
+@pytest.mark.parametrize("path,stream", SHAPES, ids=SHAPE_IDS)
+def test_cut_behind_the_terminal_event_is_a_success(sim, relay, path, stream):
+    sim.script("*", {"directive": COUNT, "reset_after_events": EVENTS})
+    reply = ask(relay, path, COUNT, stream=stream)
+    assert reply.status == 200 and not reply.cut
+
+
+# --- Heartbeats
+
+def test_heartbeat_of_each_api(sim, start_relay):
+    relay = start_relay(config={"streamHoldSeconds": 0, "heartbeatSeconds": 1})
+    sim.script("*", {"stall_after_events": 6, "directive": "count to 9", "repeat": -1})
+
+    def first_beat(path):
+        with relay.stream(path=path, body=MAKERS[path](stream=True)) as stream:
+            while not (block := stream.next_block()).startswith(":"):
+                pass
+            return block
+
+    beats = in_parallel([lambda path=path: first_beat(path) for path in MAKERS])
+    assert beats == [": keepalive"] * len(MAKERS)
