@@ -15,10 +15,10 @@ struct chat_answer;
 /* The words in which the two APIs of this family give a text. All are pieces of JSON. */
 struct chat_form {
 	struct sv id_prefix;
-	struct sv whole, chunk;		      /* `object` of an answer and of its chunks */
-	struct sv before_delta;		      /* of a chunk's choice */
-	struct sv before_text, after_text;    /* a delta that is a piece of the text */
-	struct sv nothing;		      /* the delta of the chunk with the finish_reason */
+	struct sv whole, chunk;		   /* `object` of an answer and of its chunks */
+	struct sv before_delta;		   /* of a chunk's choice */
+	struct sv before_text, after_text; /* a delta that is a piece of the text */
+	struct sv nothing;		   /* the delta of the chunk with the finish_reason */
 	bool plain; /* has no role, refusal, reasoning, calls nor annotations: text only */
 };
 
@@ -31,7 +31,7 @@ struct chat {
 	struct sv stops[CHAT_STOPS]; /* decoded, none empty */
 	size_t stop_count;
 	bool include_usage;
-	bool legacy; /* the client knows functions but no tools: function_call in the answer */
+	bool legacy;	/* the client knows functions but no tools: function_call in the answer */
 	struct sv echo; /* raw JSON text that the answer begins with (completions) */
 	struct chat_answer *answer;
 };

@@ -65,8 +65,7 @@ static bool split_dash(struct sv name, struct model_name *ret)
 	for (size_t i = 0; i < ARRAY_LEN(dashed); i++) {
 		size_t length = dashed[i].n + 1;
 
-		if (name.n <= length || name.p[name.n - length] != '-' ||
-			!sv_ends(name, dashed[i]))
+		if (name.n <= length || name.p[name.n - length] != '-' || !sv_ends(name, dashed[i]))
 			continue;
 		ret->model = sv_make(name.p, name.n - length);
 		ret->effort = dashed[i];
