@@ -93,7 +93,8 @@ def test_effort_in_the_name_of_the_model(sim, relay, path):
 
 def test_default_model_is_known_whatever_its_name(sim, start_relay):
     relay = start_relay(config={"modelDefault": "house-high"})
-    sim.script("*", {"skip_checks": True, "repeat": -1})
+    sim.script("*", {"skip_checks": True, "status": 400, "repeat": -1,
+                     "body": {"error": {"code": "invalid_prompt"}}})
     relay.chat("hello", model="house-high")
     relay.chat("hello", model="house-high(low)")
     assert [turn.json["model"] for turn in sim.turns()] == ["house-high"] * 2
