@@ -214,3 +214,57 @@ def test_heartbeat_of_each_api(sim, start_relay):
 
     beats = in_parallel([lambda path=path: first_beat(path) for path in MAKERS])
     assert beats == [": keepalive"] * len(MAKERS)
+
+
+def read_silence(stream):
+    """Whether all that came until the first event were comments, and that event's block or None."""
+    beats = 0
+    while (block := stream.next_block()) is not None and block.startswith(":"):
+        beats += 1
+    return beats, block
+
+
+@pytest.mark.parametrize("path", MAKERS)
+def test_client_is_kept_alive_while_upstream_has_no_head(sim, start_relay, path):
+    """And another slot still answers, as nothing of the answer was sent."""
+    relay = start_relay(config={"heartbeatSeconds": 1, "requestTimeoutSeconds": 3})
+    sim.script("*", {"stall": "before_head"})
+    with relay.stream(path=path, body=MAKERS[path]("say exactly: late", stream=True)) as stream:
+        beats, block = read_silence(stream)
+        rest = [block]
+        while (block := stream.next_block()) is not None:
+            rest.append(block)
+    assert stream.status == 200 and beats >= 2
+    assert len(rest) > 2 and rest[-1] == "data: [DONE]"
+    assert len({turn.account for turn in sim.turns()}) == 2
+
+
+@pytest.mark.parametrize("path", MAKERS)
+def test_failure_behind_a_heartbeat_is_told_in_the_stream(sim, start_relay, path):
+    relay = start_relay(slots=1, config={"heartbeatSeconds": 1, "requestTimeoutSeconds": 2})
+    sim.script("*", {"stall": "before_head"})
+    reply = ask(relay, path, "hello", stream=True)
+    assert reply.status == 200 and reply.cut and reply.body.startswith(b": keepalive\n\n")
+    assert b"upstream_timeout" in reply.body and b"[DONE]" not in reply.body
+
+
+def test_failover_behind_the_hold_while_the_client_has_seen_comments_only(sim, start_relay):
+    relay = start_relay(config={"streamHoldSeconds": 0.1})
+    sim.script("*", {"fail_after_events": 2, "pace_ms": 400,
+                     "failure": {"code": "server_is_overloaded", "message": "too much"}})
+    reply = relay.chat("say exactly: second", stream=True)
+    assert reply.status == 200 and not reply.cut and relaylib.chat_text(reply) == "second"
+    assert reply.body.startswith(b": keepalive\n\n") and len(sim.turns()) == 2
+
+
+def test_whole_answers_get_no_heartbeat(sim, start_relay):
+    relay = start_relay(slots=1, config={"heartbeatSeconds": 1, "requestTimeoutSeconds": 2})
+    sim.script("*", {"stall": "before_head"})
+    reply = relay.chat("hello")
+    assert reply.status == 504 and reply.json["error"]["code"] == "upstream_timeout"
+
+
+def test_codex_gets_no_head_before_upstream_has_one(sim, start_relay):
+    relay = start_relay(slots=1, config={"heartbeatSeconds": 1, "requestTimeoutSeconds": 2})
+    sim.script("*", {"stall": "before_head"})
+    assert relay.native("hello", stream=True).status == 504
