@@ -124,21 +124,18 @@ static int read_options(struct request *r)
 /* Names of what has no effect, for a header; a reply that was dropped is one too. */
 static void name_ignored(struct request *r, const struct chat_messages *messages)
 {
-	struct buf list, dropped;
+	struct buf list;
 
 	buf_init(&list, KIB(4));
-	buf_init(&dropped, 64);
 	shape_list_given(&list, rules, FIRST_IGNORED, RULES, r->member);
 	shape_list_unknown(&list, r->turn->request, rules, RULES);
-	if (messages->dropped) {
-		buf_add_lit(&dropped, "messages[");
-		buf_add_u64(&dropped, messages->first_dropped);
-		buf_add_lit(&dropped, "]");
-		shape_list_add(&list, buf_sv(&dropped));
+	for (size_t i = 0; i < messages->dropped && i < CHAT_DROPPED_NAMED; i++) {
+		shape_list_add(&list, SV("messages["));
+		buf_add_u64(&list, messages->dropped_at[i]);
+		buf_add_char(&list, ']');
 	}
 	if (list.len)
 		r->turn->ignored = arena_dup(r->turn->arena, buf_sv(&list));
-	buf_fini(&dropped);
 	buf_fini(&list);
 }
 

@@ -128,6 +128,100 @@ def test_web_search_by_its_option(sim, relay, stream):
     assert sent_body(sim)["tools"] == [{"type": "web_search", "search_context_size": "low"}]
 
 
+# --- Chat: all that a body may hold is accepted by the strict backend
+
+LONG_NAME = "mcp.server/" + "tool_" * 14
+FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{ }"}}
+PIXEL = "data:image/png;base64,iVBORw0KGgo="
+
+
+def called(*calls, **members):
+    return {"role": "assistant", "content": None, "tool_calls": list(calls), **members}
+
+
+def said(text):
+    return {"role": "user", "content": text}
+
+
+def tool(call_id, content):
+    return {"role": "tool", "tool_call_id": call_id, "content": content}
+
+
+ACCEPTED = {
+    "system and developer": {"messages": [
+        {"role": "system", "content": "a"}, {"role": "developer", "content": [{"type": "text", "text": "b"}]},
+        said("hi"), {"role": "system", "content": "later"}, said("again")]},
+    "system only": {"messages": [{"role": "system", "content": "a"}]},
+    "parts": {"messages": [said([
+        {"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": PIXEL, "detail": "low"}},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,JVBE"}},
+        {"type": "file", "file": {"file_id": "file-1"}}])]},
+    "assistant": {"messages": [
+        said("x"), {"role": "assistant", "content": "", "reasoning_content": "why"},
+        {"role": "assistant", "content": None, "refusal": "No."},
+        {"role": "assistant", "content": [{"type": "text", "text": "a"}, {"type": "refusal", "refusal": "b"},
+                                          {"type": "image_url", "image_url": {"url": PIXEL}}]}, said("go on")]},
+    "tools and outputs": {"tools": [FUNCTION], "messages": [
+        said("x"), called(CALL, {**CALL, "id": "c" * 80}), tool("c1", "1"),
+        tool("c" * 80, [{"type": "text", "text": "2"}, {"type": "image_url", "image_url": {"url": PIXEL}}])]},
+    "unanswered, orphan and double": {"tools": [FUNCTION], "messages": [
+        said("x"), tool("none", "0"), called(CALL, {**CALL, "id": "c2"}), tool("c1", "1"), tool("c1", "1"), said("y")]},
+    "names": {"tools": [{"type": "function", "function": {"name": LONG_NAME}},
+                        {"type": "function", "function": {"name": LONG_NAME + "x"}}],
+              "tool_choice": {"type": "function", "function": {"name": LONG_NAME}},
+              "messages": [said("x"), called({**CALL, "function": {"name": LONG_NAME, "arguments": "{}"}}),
+                           tool("c1", "1"), said("y")]},
+    "custom": {"tools": [{"type": "custom", "custom": {"name": "patch", "format": {
+        "type": "grammar", "grammar": {"syntax": "lark", "definition": "start: /a/"}}}}],
+               "messages": [said("x"), called({"id": "k", "type": "custom", "custom": {"name": "patch", "input": "a"}}),
+                            tool("k", "ok")]},
+    "functions": {"functions": [{"name": "f", "parameters": {"type": "object"}}], "function_call": {"name": "f"},
+                  "messages": [said("x"), {"role": "assistant", "content": None,
+                                           "function_call": {"name": "f", "arguments": "{}"}},
+                               {"role": "function", "name": "f", "content": "1"}]},
+    "allowed tools": {"tools": [FUNCTION], "tool_choice": {"type": "allowed_tools", "allowed_tools": {
+        "mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]}}},
+    "json object": {"response_format": {"type": "json_object"}, "messages": [
+        {"role": "system", "content": "Answer in JSON."}, said("x")]},
+    "json schema": {"response_format": {"type": "json_schema", "json_schema": {
+        "name": "n", "strict": True, "schema": {"type": "object", "properties": {"a": {"type": "string"}},
+                                                "required": ["a"], "additionalProperties": False}}}},
+    "options": {"verbosity": "low", "reasoning_effort": "high", "service_tier": "auto", "parallel_tool_calls": True,
+                "prompt_cache_key": "k", "stream_options": {"include_usage": True}, "stop": ["zzz"], "n": 1},
+    "ignored": {"max_tokens": 1, "max_completion_tokens": 1, "temperature": 1, "top_p": 1, "presence_penalty": 0,
+                "frequency_penalty": 0, "logit_bias": {}, "logprobs": True, "top_logprobs": 2, "seed": 1, "user": "u",
+                "metadata": {"a": "b"}, "store": True, "modalities": ["text"],
+                "prediction": {"type": "content", "content": "x"}, "top_k": 3},
+}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_chat_body_is_accepted_upstream(sim, relay, name, stream):
+    reply = relay.chat("hello", stream=stream, **ACCEPTED[name])
+    assert reply.status == 200 and not reply.cut, reply.text
+    assert [turn.status for turn in sim.turns()] == [200]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_shortened_name_comes_back_whole(sim, relay, stream):
+    reply = relay.chat("use the tool", stream=stream,
+                       tools=[{"type": "function", "function": {"name": LONG_NAME}}])
+    assert LONG_NAME in reply.text
+    assert LONG_NAME not in json.dumps(sent_body(sim))
+
+
+def test_chat_answer_follows_the_schema(relay):
+    reply = relay.chat("hello", **ACCEPTED["json schema"])
+    assert set(json.loads(relaylib.chat_text(reply))) == {"a"}
+
+
+def test_dropped_output_is_named(relay):
+    reply = relay.chat("hello", **ACCEPTED["unanswered, orphan and double"])
+    assert reply.headers["x-relay-ignored-params"] == "messages[1], messages[4]"
+
+
 # --- Ids
 
 @pytest.mark.parametrize("path,stream", SHAPES, ids=SHAPE_IDS)
