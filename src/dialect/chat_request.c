@@ -285,7 +285,7 @@ static int write_body(struct request *r)
 	jw_kraw(&r->w, "include", SV("[\"reasoning.encrypted_content\"]"));
 	jw_end(&r->w);
 	if (buf_error(&t->built))
-		return api_err_set(r->err, 413, "invalid_request_error", "request_too_large",
+		return api_err_set(r->err, 413, "invalid_request_error", "payload_too_large",
 			"The request is too large.");
 	t->upstream = jv_trusted(buf_sv(&t->built));
 	name_ignored(r, &messages);

@@ -164,7 +164,7 @@ static int write_body(struct request *r)
 	jw_kbool(&w, "stream", true);
 	jw_end(&w);
 	if (buf_error(&t->built))
-		return api_err_set(r->err, 413, "invalid_request_error", "request_too_large",
+		return api_err_set(r->err, 413, "invalid_request_error", "payload_too_large",
 			"The request is too large.");
 	t->upstream = jv_trusted(buf_sv(&t->built));
 	return 0;

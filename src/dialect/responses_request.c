@@ -128,7 +128,7 @@ static int read_model(struct turn *t, struct jv value, struct api_err *err)
 	t->model = parts.model;
 	if (parts.model.n == name.n || !write_renamed(t, parts.effort))
 		return 0;
-	return api_err_set(err, 413, "invalid_request_error", "request_too_large",
+	return api_err_set(err, 413, "invalid_request_error", "payload_too_large",
 		"The request is too large.");
 }
 
