@@ -602,7 +602,8 @@ static struct sv usable_session(struct exchange *ex, struct sv key)
 {
 	char derived[IDENT_UUID_SIZE];
 
-	if (key.n <= LIMIT_SESSION_KEY_BYTES && http_is_field_value(key))
+	/* It becomes a header and the cache key. */
+	if (key.n <= CODEX_CACHE_KEY_BYTES && http_is_field_value(key))
 		return arena_dup(&ex->arena, key);
 	ident_derived_uuid(&key, 1, derived);
 	return arena_dup(&ex->arena, sv_cstr(derived));

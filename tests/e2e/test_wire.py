@@ -222,6 +222,17 @@ def test_dropped_output_is_named(relay):
     assert reply.headers["x-relay-ignored-params"] == "messages[1], messages[4]"
 
 
+# --- Sessions
+
+def test_session_key_that_is_too_long_for_upstream(sim, relay):
+    """Becomes a short one, the same each time."""
+    for key in ("s" * 90, "s" * 90, "t" * 90):
+        assert relay.chat("hello", headers={"x-openclaw-session-key": key}).status == 200
+    keys = [turn.json["prompt_cache_key"] for turn in sim.turns()]
+    assert keys == [turn.header("session_id") for turn in sim.turns()]
+    assert keys[0] == keys[1] != keys[2] and max(map(len, keys)) <= 64
+
+
 # --- Ids
 
 @pytest.mark.parametrize("path,stream", SHAPES, ids=SHAPE_IDS)
