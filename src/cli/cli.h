@@ -83,6 +83,7 @@ int cli_runtime_config_doc(const struct cli_context *ctx);
 int cli_slots_list(const struct cli_context *ctx);
 int cli_slots_enable(const struct cli_context *ctx);
 int cli_slots_disable(const struct cli_context *ctx);
+int cli_slots_set(const struct cli_context *ctx);
 int cli_slots_remove(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
 int cli_help(const struct cli_context *ctx);

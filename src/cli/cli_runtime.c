@@ -5,6 +5,7 @@
 #include "conf/conf_table.h"
 #include "conf/runtime_dir.h"
 #include "proto/url.h"
+#include "slots/policy.h"
 #include "version.h"
 
 #include <errno.h>
@@ -141,7 +142,9 @@ static void print_health(const struct cli_context *ctx, const struct conf *conf,
 	snprintf(text, sizeof(text), "%zu, %zu enabled, %zu eligible", slot_table_count(slots),
 		count_enabled(slots), slot_table_eligible(slots, now_ms));
 	cli_print_line(ctx, "slots", text);
-	cli_print_line(ctx, "policy", conf_policy_name(conf->policy));
+	snprintf(text, sizeof(text), "%s: %s", conf_policy_name(conf->policy),
+		policy_get(conf->policy)->help);
+	cli_print_line(ctx, "policy", text);
 	snprintf(text, sizeof(text), "auth %s, usage %s, runner %s",
 		conf_backend_name(conf->auth_backend), conf_backend_name(conf->usage_backend),
 		conf_backend_name(conf->runner_backend));

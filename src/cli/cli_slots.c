@@ -228,6 +228,68 @@ int cli_slots_disable(const struct cli_context *ctx)
 	return enable_or_disable(ctx, false);
 }
 
+/* What slot-set changes; the members stay out of the record when nobody named them. */
+struct settings {
+	const char *id;
+	json_t *members;
+};
+
+static int set_members(json_t *slots, void *arg)
+{
+	const struct settings *settings = arg;
+	json_t *record = store_find(slots, settings->id);
+
+	return record ? json_object_update(record, settings->members) : -ENOENT;
+}
+
+/* CLI_OK or a failure that has been told. */
+static int read_settings(const struct cli_context *ctx, json_t *members)
+{
+	const char *label = cli_value(ctx, "--label");
+	const char *priority = cli_value(ctx, "--priority");
+	const char *weight = cli_value(ctx, "--weight");
+	int64_t rank = 0;
+	double share = 1;
+
+	if (!label && !priority && !weight)
+		return cli_fail(ctx, CLI_USAGE, "nothing to set: --label, --priority or --weight");
+	if (priority && (sv_i64(sv_cstr(priority), &rank) != 0 || rank < -SLOT_PRIORITY_MAX ||
+				rank > SLOT_PRIORITY_MAX))
+		return cli_fail(ctx, CLI_USAGE,
+			"--priority must be a whole number between -%d and %d", SLOT_PRIORITY_MAX,
+			SLOT_PRIORITY_MAX);
+	if (weight &&
+		(sv_f64(sv_cstr(weight), &share) != 0 || !(share > 0) || share > SLOT_WEIGHT_MAX))
+		return cli_fail(ctx, CLI_USAGE, "--weight must be a number above 0, at most %d",
+			SLOT_WEIGHT_MAX);
+	if (label && json_object_set_new(members, "label", json_string(label)) != 0)
+		return cli_fail(ctx, CLI_USAGE, "--label must be UTF-8");
+	if (priority)
+		json_object_set_new(members, "priority", json_integer(rank));
+	if (weight)
+		json_object_set_new(members, "weight", json_real(share));
+	return CLI_OK;
+}
+
+int cli_slots_set(const struct cli_context *ctx)
+{
+	char id[LIMIT_SLOT_ID_BYTES];
+	struct settings settings = {id, json_object()};
+	struct conf *conf;
+	int status = cli_slot_id(ctx, id);
+
+	if (!status)
+		status = read_settings(ctx, settings.members);
+	if (!status)
+		status = cli_load_conf(ctx, &conf);
+	if (!status) {
+		conf_unref(conf);
+		status = cli_slots_edit(ctx, id, set_members, &settings);
+	}
+	json_decref(settings.members);
+	return status ? status : cli_slots_show(ctx, id, "changed");
+}
+
 int cli_slots_remove(const struct cli_context *ctx)
 {
 	char id[LIMIT_SLOT_ID_BYTES];

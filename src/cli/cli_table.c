@@ -63,6 +63,24 @@ static const struct cli_command commands[] = {
 		.run = cli_slots_disable,
 	},
 	{
+		.name = "slot-set",
+		.summary = "sets a slot's label, priority or weight",
+		.details = "Slots of a higher priority are used first. A weight counts in the "
+			   "policy `weighted`: 2 gets\ntwice the requests that its plan would. "
+			   "A running relay takes them over at once;\ndocs/routing.md explains "
+			   "more.",
+		.example = "slot-set --slot 2 --priority 10 --weight 0.5",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--label", "TEXT", false, "its name"},
+				{"--priority", "N", false,
+					"higher first, may be negative; a new slot has 0"},
+				{"--weight", "X", false, "above 0; a new slot has 1"},
+			},
+		.run = cli_slots_set,
+	},
+	{
 		.name = "slot-remove",
 		.summary = "deletes a slot with its credentials",
 		.example = "slot-remove --slot 2",

@@ -10,6 +10,11 @@ static const struct conf_choice policies[] = {
 	{"best-week-then-5h", POLICY_BEST_WEEK},
 	{"best-5h-then-week", POLICY_BEST_5H},
 	{"least-recently-used", POLICY_LEAST_RECENTLY_USED},
+	{"reset-soonest", POLICY_RESET_SOONEST},
+	{"round-robin", POLICY_ROUND_ROBIN},
+	{"fill-first", POLICY_FILL_FIRST},
+	{"weighted", POLICY_WEIGHTED},
+	{"pace", POLICY_PACE},
 	{NULL, 0},
 };
 static const struct conf_choice auth_backends[] = {
@@ -189,7 +194,8 @@ static const struct conf_key rows[] = {
 		.offset = AT(policy),
 		.fallback = "\"best-week-then-5h\"",
 		.choices = policies,
-		.help = "Which of the slots that could serve a request is taken.",
+		.help = "Which of the slots that could serve a request is taken; "
+			"[routing.md](routing.md) explains each.",
 	},
 	{
 		.name = "thresholds.min5hPct",

@@ -1,7 +1,6 @@
-#include "slots/pick.h"
+#include "slots/policy.h"
 
-#include <ctype.h>
-#include <stdlib.h>
+#include <math.h>
 
 static const char *const reason_names[] = {
 	[PICK_CHOSEN] = "chosen",
@@ -16,6 +15,7 @@ static const char *const reason_names[] = {
 	[PICK_BUSY] = "busy",
 	[PICK_BELOW_THRESHOLD] = "below_threshold",
 	[PICK_UNKNOWN_USAGE] = "unknown_usage",
+	[PICK_LOWER_PRIORITY] = "lower_priority",
 	[PICK_LOWER_RANK] = "lower_rank",
 	[PICK_NOT_PINNED] = "not_pinned",
 };
@@ -69,31 +69,34 @@ static enum tier tier_of(const struct pick_candidate *c, const struct pick_optio
 	return TIER_GOOD;
 }
 
+/* One that is able to serve, with what it is compared by. */
+struct contender {
+	const struct pick_candidate *c;
+	enum tier tier;
+	double rank; /* by the policy, higher first */
+};
+
+double pick_score_shown(float score)
+{
+	return round((double)score * 1e4) / 1e4;
+}
+
+uint64_t pick_id_number(const char *id)
+{
+	enum { DIGITS_MAX = 18 };
+	size_t n = strlen(id), at = n;
+	uint64_t number = 0;
+
+	while (at > 0 && n - at < DIGITS_MAX && id[at - 1] >= '0' && id[at - 1] <= '9')
+		at--;
+	for (; at < n; at++)
+		number = number * 10 + (uint64_t)(id[at] - '0');
+	return number;
+}
+
 static int compare_i64(int64_t a, int64_t b)
 {
 	return (a > b) - (a < b);
-}
-
-static int compare_f64(double a, double b)
-{
-	return (a > b) - (a < b);
-}
-
-/* "slot-2" before "slot-10": the trailing numbers decide, then the text. */
-static int compare_id(const char *a, const char *b)
-{
-	const char *digits_a = a + strlen(a), *digits_b = b + strlen(b);
-	unsigned long number_a, number_b;
-
-	while (digits_a > a && isdigit((unsigned char)digits_a[-1]))
-		digits_a--;
-	while (digits_b > b && isdigit((unsigned char)digits_b[-1]))
-		digits_b--;
-	number_a = strtoul(digits_a, NULL, 10);
-	number_b = strtoul(digits_b, NULL, 10);
-	if (number_a != number_b)
-		return number_a < number_b ? -1 : 1;
-	return strcmp(a, b);
 }
 
 /* A free session is a slot's idle capacity: of two equal ones the less loaded goes first. */
@@ -104,43 +107,41 @@ static int compare_use(const struct pick_candidate *a, const struct pick_candida
 	return by_load ? by_load : compare_i64(b->last_used_ms, a->last_used_ms);
 }
 
-/* Above 0: a ranks before b by the policy. */
-static int compare_policy(
-	enum conf_policy policy, const struct pick_candidate *a, const struct pick_candidate *b)
+static bool has_lower_id(const struct pick_candidate *a, const struct pick_candidate *b)
 {
-	int by_week = compare_f64(a->left_week, b->left_week);
-	int by_5h = compare_f64(a->left_5h, b->left_5h);
-	int first = by_week, second = by_5h;
-
-	if (policy == POLICY_LEAST_RECENTLY_USED) {
-		int by_use = compare_use(a, b);
-
-		if (by_use)
-			return by_use;
-	}
-	if (policy == POLICY_BEST_5H) {
-		first = by_5h;
-		second = by_week;
-	}
-	if (first)
-		return first;
-	if (second)
-		return second;
-	return compare_use(a, b);
+	if (a->id_number != b->id_number)
+		return a->id_number < b->id_number;
+	return strcmp(a->id, b->id) < 0;
 }
 
-static bool ranks_before(const struct pick_options *o, const struct pick_candidate *a,
-	const struct pick_candidate *b)
+static struct contender contender_of(const struct policy *policy, const struct pick_options *o,
+	const struct pick_candidate *c, double score)
 {
-	int by_tier = (int)tier_of(a, o) - (int)tier_of(b, o);
-	int by_policy;
+	struct contender made = {.c = c, .tier = tier_of(c, o)};
 
-	if (by_tier)
-		return by_tier > 0;
-	by_policy = compare_policy(o->policy, a, b);
-	if (by_policy)
-		return by_policy > 0;
-	return compare_id(a->id, b->id) < 0;
+	if (isnan(score))
+		made.rank = -INFINITY;
+	else
+		made.rank = policy->less_first ? -score : score;
+	return made;
+}
+
+static bool goes_before(
+	const struct policy *policy, const struct contender *a, const struct contender *b)
+{
+	int by_tie = 0;
+
+	if (a->tier != b->tier)
+		return a->tier > b->tier;
+	if (a->c->priority != b->c->priority)
+		return a->c->priority > b->c->priority;
+	if (a->rank != b->rank)
+		return a->rank > b->rank;
+	if (policy->tie)
+		by_tie = policy->tie(a->c, b->c);
+	if (!by_tie && !policy->in_order)
+		by_tie = compare_use(a->c, b->c);
+	return by_tie ? by_tie > 0 : has_lower_id(a->c, b->c);
 }
 
 /* When a slot that is out for a while may serve again; 0 unknown or never. */
@@ -168,48 +169,77 @@ static void note_obstacle(
 	}
 }
 
-static void explain_losers(const struct pick_options *o, const struct pick_candidate *candidates,
-	size_t count, const struct pick_result *result, enum pick_reason *reasons)
+static enum pick_reason why_lost(
+	const struct pick_options *o, const struct pick_candidate *c, const struct contender *best)
 {
-	for (size_t i = 0; i < count; i++) {
-		enum tier tier;
+	enum tier tier = tier_of(c, o);
 
-		if (reasons[i] != PICK_CHOSEN || (int)i == result->chosen)
+	if (tier != best->tier)
+		return tier == TIER_UNKNOWN ? PICK_UNKNOWN_USAGE : PICK_BELOW_THRESHOLD;
+	return c->priority < best->c->priority ? PICK_LOWER_PRIORITY : PICK_LOWER_RANK;
+}
+
+/* Until now all who are able to serve are marked as chosen. */
+static void explain_losers(const struct pick_options *o, const struct pick_candidate *candidates,
+	size_t count, const struct contender *best, enum pick_reason *reasons)
+{
+	bool pinned_hit = o->pinned >= 0 && best->c == &candidates[o->pinned];
+
+	for (size_t i = 0; i < count; i++) {
+		const struct pick_candidate *c = &candidates[i];
+
+		if (reasons[i] != PICK_CHOSEN || c == best->c)
 			continue;
-		tier = tier_of(&candidates[i], o);
-		if (result->pinned_hit)
-			reasons[i] = PICK_NOT_PINNED;
-		else if (tier == tier_of(&candidates[result->chosen], o))
-			reasons[i] = PICK_LOWER_RANK;
-		else
-			reasons[i] =
-				tier == TIER_UNKNOWN ? PICK_UNKNOWN_USAGE : PICK_BELOW_THRESHOLD;
+		reasons[i] = pinned_hit ? PICK_NOT_PINNED : why_lost(o, c, best);
 	}
 }
 
-struct pick_result pick(const struct pick_options *o, const struct pick_candidate *candidates,
-	size_t count, enum pick_reason *reasons)
+/* A choice that a pin made is nobody's turn. */
+static void settle(const struct policy *policy, const struct pick_options *o,
+	const struct pick_candidate *c, struct pick_result *result)
 {
-	struct pick_result result = {.chosen = -1};
+	result->slot_turn = c->turn;
+	if (result->pinned_hit)
+		return;
+	result->table_turn.number++;
+	result->slot_turn.number = result->table_turn.number;
+	if (policy->settle)
+		policy->settle(o, c, result);
+}
+
+struct pick_result pick(const struct pick_options *o, const struct pick_candidate *candidates,
+	size_t count, enum pick_reason *reasons, float *scores)
+{
+	const struct policy *policy = policy_get(o->policy);
+	struct pick_result result = {.chosen = -1, .table_turn = o->turn};
+	struct contender best = {0};
 
 	for (size_t i = 0; i < count; i++) {
 		const struct pick_candidate *c = &candidates[i];
 		enum pick_reason reason = obstacle(c, o);
+		double score = reason == PICK_CHOSEN ? policy->score(o, c) : NAN;
+		struct contender made;
 
 		if (reasons)
 			reasons[i] = reason;
+		if (scores)
+			scores[i] = (float)score;
 		if (reason != PICK_CHOSEN) {
 			note_obstacle(&result, i, recovery_of(c, reason, o->now_ms), reason);
 			continue;
 		}
-		if ((int)i == o->pinned)
-			result.pinned_hit = true;
-		if (result.chosen < 0 || ranks_before(o, c, &candidates[result.chosen]))
-			result.chosen = (int)i;
+		made = contender_of(policy, o, c, score);
+		result.pinned_hit |= (int)i == o->pinned;
+		if (!best.c || goes_before(policy, &made, &best))
+			best = made;
 	}
 	if (result.pinned_hit)
-		result.chosen = o->pinned;
+		best.c = &candidates[o->pinned];
+	if (!best.c)
+		return result;
+	result.chosen = (int)(best.c - candidates);
+	settle(policy, o, best.c, &result);
 	if (reasons)
-		explain_losers(o, candidates, count, &result, reasons);
+		explain_losers(o, candidates, count, &best, reasons);
 	return result;
 }

@@ -10,10 +10,13 @@
 #include "codex/cred.h"
 #include "codex/failure.h"
 #include "codex/meters.h"
+#include "slots/pick.h"
 
 #include <jansson.h>
 
 enum { SLOT_UNSUPPORTED_MAX = 16 };
+/* What a record may say of `priority` (either sign) and `weight` (above 0). */
+enum { SLOT_PRIORITY_MAX = 1000000, SLOT_WEIGHT_MAX = 1000000 };
 /* How last_error begins when a file of the slot cannot be used; good files end such an error. */
 #define SLOT_FILE_ERROR "credential: "
 
@@ -26,9 +29,12 @@ struct slot_unsupported {
 
 struct slot {
 	char id[LIMIT_SLOT_ID_BYTES]; /* "slot-2" */
+	uint64_t id_number;	      /* 2; the table fills it in */
 	bool enabled;
 	bool removed; /* gone from the table; freed with its last lease */
 	char *label;
+	int priority;	 /* slots of a higher one are used first; 0 unless told */
+	double weight;	 /* of its capacity, above 0; 1 unless told */
 	char *auth_file; /* absolute path */
 	char *base_url;	 /* normal form without "/codex"; NULL: models.json is broken, no credential
 			  */
@@ -56,6 +62,7 @@ struct slot {
 	unsigned failures;    /* consecutive */
 	unsigned transient_streak;
 	unsigned inflight;
+	struct pick_turn turn; /* not stored: after a start all begin anew */
 	struct slot_unsupported unsupported[SLOT_UNSUPPORTED_MAX];
 
 	json_t *record; /* the slots.json record as read: unknown members survive a rewrite */
@@ -69,6 +76,13 @@ struct slot {
 void slot_set_error(struct slot *s, const char *class_name, struct sv text);
 /* What the upstream needs to know of it; views, valid until the slot changes. */
 struct codex_cred slot_cred(const struct slot *s);
+/* A window as it is at some time. kind METER_WEEK falls back to the month. */
+struct slot_window {
+	double left_pct;   /* see slot_left_pct() */
+	int64_t ends_ms;   /* see slot_window_ends_ms() */
+	int64_t length_ms; /* as told, else as usual; 0: no such window is known */
+};
+struct slot_window slot_window_at(const struct slot *s, enum meter_kind kind, int64_t now_ms);
 /*
  * When the window stops counting: its reset, or, when nobody told that, its length after it was
  * seen. Unix ms; 0: unknown.

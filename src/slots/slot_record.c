@@ -110,8 +110,21 @@ static void read_runtime(struct slot *s)
 		s->access_fingerprint, sizeof(s->access_fingerprint), "%s", refused ? refused : "");
 }
 
+/* The operator's; a value that makes no sense counts as absent. */
+static void read_shares(struct slot *s)
+{
+	const json_t *priority = json_object_get(s->record, "priority");
+	const json_t *weight = json_object_get(s->record, "weight");
+	json_int_t rank = json_integer_value(priority);
+	double share = json_number_value(weight);
+
+	s->priority = rank >= -SLOT_PRIORITY_MAX && rank <= SLOT_PRIORITY_MAX ? (int)rank : 0;
+	s->weight = share > 0 && share <= SLOT_WEIGHT_MAX ? share : 1;
+}
+
 void slot_record_read(struct slot *s)
 {
+	read_shares(s);
 	read_usage(s);
 	read_runtime(s);
 }

@@ -12,7 +12,8 @@
 
 #include "slots/slot.h"
 
-/* Takes meters, usage texts, cooldown, counters from s->record; odd types count as absent. */
+/* Takes priority, weight, meters, usage texts, cooldown, counters from s->record; odd types count
+ * as absent. */
 void slot_record_read(struct slot *s);
 /* Members of the record as they should be now; new references. */
 json_t *slot_record_usage(const struct slot *s);

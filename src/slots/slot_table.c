@@ -1,5 +1,6 @@
 #include "slots/slot_table.h"
 
+#include "codex/plan.h"
 #include "slots/affinity.h"
 #include "slots/store.h"
 
@@ -18,6 +19,7 @@ struct slot_table {
 	size_t count, size;
 	struct conf *conf;
 	struct affinity *affinity;
+	struct pick_turn turn;
 	bool dirty;
 	void (*on_dirty)(void *arg);
 	void *on_dirty_arg;
@@ -151,6 +153,7 @@ static void adopt(struct slot *in_table, struct slot *fresh)
 	*in_table = *fresh;
 	*fresh = old;
 	in_table->inflight = old.inflight;
+	in_table->turn = old.turn;
 	in_table->cooldowns = old.cooldowns;
 	if (is_other_account(in_table, fresh))
 		return;
@@ -163,6 +166,7 @@ void slot_table_put(struct slot_table *t, struct slot *fresh)
 {
 	struct slot *old = slot_table_find(t, fresh->id);
 
+	fresh->id_number = pick_id_number(fresh->id);
 	if (old) {
 		adopt(old, fresh);
 		store_slot_free(fresh);
@@ -227,43 +231,49 @@ void slot_table_mark_dirty(struct slot_table *t, struct slot *s)
 		t->on_dirty(t->on_dirty_arg);
 }
 
-/* Latest end over the windows of a slot that are used up. */
-static int64_t exhausted_until_ms(const struct slot *s, int64_t now_ms)
+static void set_windows(struct pick_candidate *c, const struct slot *s, int64_t now_ms)
 {
-	static const enum meter_kind kinds[] = {METER_5H, METER_WEEK};
-	int64_t latest = 0;
+	struct slot_window five = slot_window_at(s, METER_5H, now_ms);
+	struct slot_window week = slot_window_at(s, METER_WEEK, now_ms);
 
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		int64_t ends_ms = slot_window_ends_ms(s, kinds[i]);
-
-		if (slot_left_pct(s, kinds[i], now_ms) == 0 && ends_ms > latest)
-			latest = ends_ms;
-	}
-	return latest;
+	c->left_5h = five.left_pct;
+	c->left_week = week.left_pct;
+	c->resets_5h_ms = five.ends_ms;
+	c->resets_week_ms = week.ends_ms;
+	c->length_5h_ms = five.length_ms;
+	c->length_week_ms = week.length_ms;
+	/* The latest end over the windows that are used up. */
+	c->recovers_ms = c->left_5h == 0 ? c->resets_5h_ms : 0;
+	if (c->left_week == 0 && c->resets_week_ms > c->recovers_ms)
+		c->recovers_ms = c->resets_week_ms;
 }
 
-static struct pick_candidate candidate_of(const struct slot *s, uint64_t model_hash, int64_t now_ms)
+/* Member by member, in place: this is most of what a choice costs, and copies double it. */
+static void set_candidate(
+	struct pick_candidate *c, const struct slot *s, uint64_t model_hash, int64_t now_ms)
 {
-	return (struct pick_candidate){
-		.id = s->id,
-		.enabled = s->enabled,
-		.has_credential = !secret_is_empty(&s->access),
-		.reauth_required = s->reauth_required,
-		.expired = s->expires_ms && s->expires_ms <= now_ms,
-		.model_unsupported = model_hash && slot_model_is_unsupported(s, model_hash, now_ms),
-		.inflight = s->inflight,
-		.left_5h = slot_left_pct(s, METER_5H, now_ms),
-		.left_week = slot_left_pct(s, METER_WEEK, now_ms),
-		.cooldown_until_ms = s->cooldown_until_ms,
-		.last_used_ms = s->last_used_ms,
-		.recovers_ms = exhausted_until_ms(s, now_ms),
-	};
+	c->id = s->id;
+	c->id_number = s->id_number;
+	c->enabled = s->enabled;
+	c->has_credential = !secret_is_empty(&s->access);
+	c->reauth_required = s->reauth_required;
+	c->expired = s->expires_ms && s->expires_ms <= now_ms;
+	c->tried = false;
+	c->model_unsupported = model_hash && slot_model_is_unsupported(s, model_hash, now_ms);
+	c->priority = s->priority;
+	c->inflight = s->inflight;
+	set_windows(c, s, now_ms);
+	c->capacity = plan_capacity(s->meters.plan_type) * s->weight;
+	c->cooldown_until_ms = s->cooldown_until_ms;
+	c->last_used_ms = s->last_used_ms;
+	c->turn.number = s->turn.number;
+	c->turn.due = s->turn.due;
 }
 
 static void fill_candidates(struct slot_table *t, uint64_t model_hash, int64_t now_ms)
 {
 	for (size_t i = 0; i < t->count; i++)
-		t->candidates[i] = candidate_of(t->slots[i], model_hash, now_ms);
+		set_candidate(&t->candidates[i], t->slots[i], model_hash, now_ms);
 }
 
 static struct pick_options options_of(const struct slot_table *t, int64_t now_ms)
@@ -275,16 +285,26 @@ static struct pick_options options_of(const struct slot_table *t, int64_t now_ms
 		.concurrency = (unsigned)t->conf->slot_concurrency,
 		.pinned = -1,
 		.now_ms = now_ms,
+		.turn = t->turn,
 	};
+}
+
+struct pick_options slot_table_candidates(
+	struct slot_table *t, int64_t now_ms, struct pick_candidate *ret)
+{
+	for (size_t i = 0; i < t->count; i++)
+		set_candidate(&ret[i], t->slots[i], 0, now_ms);
+	return options_of(t, now_ms);
 }
 
 enum pick_reason slot_table_reason(struct slot_table *t, size_t index, int64_t now_ms)
 {
 	struct pick_options options = options_of(t, now_ms);
-	struct pick_candidate c = candidate_of(t->slots[index], 0, now_ms);
+	struct pick_candidate c;
 	enum pick_reason reason;
 
-	pick(&options, &c, 1, &reason);
+	set_candidate(&c, t->slots[index], 0, now_ms);
+	pick(&options, &c, 1, &reason, NULL);
 	return reason;
 }
 
@@ -305,7 +325,7 @@ int64_t slot_table_recovers_ms(struct slot_table *t, int64_t now_ms)
 	struct pick_options options = options_of(t, now_ms);
 
 	fill_candidates(t, 0, now_ms);
-	return pick(&options, t->candidates, t->count, NULL).recovers_ms;
+	return pick(&options, t->candidates, t->count, NULL, NULL).recovers_ms;
 }
 
 /* Names a slot in the affinity table. */
@@ -367,11 +387,14 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 	pinned = pinned_index(t, r);
 	options.pinned = pinned;
 	report->count = t->count;
-	report->pick = pick(&options, t->candidates, t->count, report->reasons);
+	report->policy = options.policy;
+	report->pick = pick(&options, t->candidates, t->count, report->reasons, report->scores);
 	report->moved = pinned >= 0 && report->pick.chosen >= 0 && report->pick.chosen != pinned;
 	if (report->pick.chosen < 0)
 		return report->pick.any_busy ? -EAGAIN : -ENOENT;
 	update_pin(t, r, pinned, report);
+	t->turn = report->pick.table_turn;
+	t->slots[report->pick.chosen]->turn = report->pick.slot_turn;
 	ret->slot = t->slots[report->pick.chosen];
 	ret->table = t;
 	ret->cooldowns = ret->slot->cooldowns;
@@ -386,7 +409,7 @@ bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
 
 	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
 	mark_tried(t, r);
-	result = pick(&options, t->candidates, t->count, NULL);
+	result = pick(&options, t->candidates, t->count, NULL, NULL);
 	return result.chosen >= 0 || result.any_busy;
 }
 

@@ -27,6 +27,9 @@ struct slot *slot_table_find(struct slot_table *t, const char *id);
 size_t slot_table_eligible(struct slot_table *t, int64_t now_ms);
 /* Why is slot `index` (not) eligible right now? */
 enum pick_reason slot_table_reason(struct slot_table *t, size_t index, int64_t now_ms);
+/* What pick() would be given for any model and session, by table index; room for all slots. */
+struct pick_options slot_table_candidates(
+	struct slot_table *t, int64_t now_ms, struct pick_candidate *ret);
 /* fn is called whenever a slot's state changed that ought to be stored; see store_save_begin(). */
 void slot_table_on_dirty(struct slot_table *t, void (*fn)(void *arg), void *arg);
 /* fn is called (from lease_release or a state change) when a lease may have become available. */
@@ -52,7 +55,9 @@ struct lease_request {
 struct lease_report {
 	struct pick_result pick;
 	size_t count;				     /* candidates */
+	enum conf_policy policy;		     /* that scores are of */
 	enum pick_reason reasons[LIMIT_SLOTS_COUNT]; /* by table index */
+	float scores[LIMIT_SLOTS_COUNT];	     /* see pick(); NAN: none */
 	bool moved; /* the session was pinned to another slot before */
 };
 

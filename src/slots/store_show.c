@@ -58,8 +58,8 @@ static json_t *source_meta(const struct slot *s)
 static bool serves(enum pick_reason reason)
 {
 	return reason == PICK_CHOSEN || reason == PICK_BUSY || reason == PICK_BELOW_THRESHOLD ||
-	       reason == PICK_UNKNOWN_USAGE || reason == PICK_LOWER_RANK ||
-	       reason == PICK_NOT_PINNED;
+	       reason == PICK_UNKNOWN_USAGE || reason == PICK_LOWER_PRIORITY ||
+	       reason == PICK_LOWER_RANK || reason == PICK_NOT_PINNED;
 }
 
 /* What is wrong with it, or null. */
@@ -86,6 +86,8 @@ json_t *store_show_slot(const struct slot *s, enum pick_reason reason, int64_t n
 	json_object_set_new(shown, "runtime", slot_record_runtime(s));
 	json_object_set_new(shown, "busy", json_boolean(s->inflight > 0));
 	json_object_set_new(shown, "sourceMeta", source_meta(s));
+	json_object_set_new(shown, "priority", json_integer(s->priority));
+	json_object_set_new(shown, "weight", json_real(s->weight));
 	json_object_set_new(shown, "plan", text_or_null(s->meters.plan_type));
 	json_object_set_new(shown, "windows", slot_record_windows(s));
 	json_object_set_new(shown, "inflight", json_integer(s->inflight));

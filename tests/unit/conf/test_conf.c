@@ -45,7 +45,9 @@ static const struct key_case cases[] = {
 		"between 1 and 3600"},
 	{"thinking", "\"off\"", {"\"high\""}, {"1", "[]"}, "a text"},
 	{"selectionPolicy", "\"best-week-then-5h\"",
-		{"\"best-5h-then-week\"", "\"least-recently-used\""}, {"\"best\"", "1", "\"\""},
+		{"\"best-5h-then-week\"", "\"least-recently-used\"", "\"reset-soonest\"",
+			"\"round-robin\"", "\"fill-first\"", "\"weighted\"", "\"pace\""},
+		{"\"best\"", "1", "\"\"", "\"Pace\""},
 		"one of \"best-week-then-5h\", \"best-5h-then-week\""},
 	{"thresholds.min5hPct", "15", {"0", "100", "12.5"}, {"-1", "100.5", "\"15\"", "true"},
 		"a number between 0 and 100"},
@@ -421,6 +423,11 @@ static void test_names(void **state)
 	assert_string_equal(conf_policy_name(POLICY_BEST_5H), "best-5h-then-week");
 	assert_string_equal(conf_policy_name(POLICY_BEST_WEEK), "best-week-then-5h");
 	assert_string_equal(conf_policy_name(POLICY_LEAST_RECENTLY_USED), "least-recently-used");
+	assert_string_equal(conf_policy_name(POLICY_RESET_SOONEST), "reset-soonest");
+	assert_string_equal(conf_policy_name(POLICY_ROUND_ROBIN), "round-robin");
+	assert_string_equal(conf_policy_name(POLICY_FILL_FIRST), "fill-first");
+	assert_string_equal(conf_policy_name(POLICY_WEIGHTED), "weighted");
+	assert_string_equal(conf_policy_name(POLICY_PACE), "pace");
 	assert_string_equal(conf_backend_name(BACKEND_NATIVE), "native");
 	assert_string_equal(conf_backend_name(BACKEND_OPENCLAW), "openclaw");
 	assert_string_equal(conf_backend_name(BACKEND_LOCAL_CACHE), "local-cache");

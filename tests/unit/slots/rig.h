@@ -94,6 +94,7 @@ static inline struct slot *rig_slot(const char *id)
 
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	s->enabled = true;
+	s->weight = 1;
 	s->label = mem_strdup(id);
 	s->base_url = mem_strdup("http://upstream");
 	secret_set(&s->access, SV("token"));

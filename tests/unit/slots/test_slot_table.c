@@ -2,6 +2,8 @@
 
 #include "rig.h"
 
+#include <math.h>
+
 static const struct slot_verdict success = {.kind = VERDICT_SUCCESS};
 static const struct slot_verdict cancelled = {.kind = VERDICT_CANCELLED};
 
@@ -419,6 +421,128 @@ static void test_remembered_keys(void **state)
 	slot_table_free(t);
 }
 
+/* A table under a policy, each slot with these meters. */
+static struct slot_table *table_under(enum conf_policy policy, size_t count)
+{
+	struct slot_table *t = rig_table(count);
+	struct conf *conf = conf_default("/r", NULL);
+
+	conf->policy = policy;
+	slot_table_configure(t, conf);
+	conf_unref(conf);
+	for (size_t i = 0; i < count; i++) {
+		struct slot *s = slot_table_at(t, i);
+
+		s->checked_at_ms = NOW_MS;
+		s->meters.window[METER_5H] = (struct meter){true, 50, 300, NOW_S + 3600};
+		s->meters.window[METER_WEEK] = (struct meter){true, 50, 10080, NOW_S + 86400};
+	}
+	return t;
+}
+
+/* The slot that a request gets; it ends at once, nobody's fault. */
+static size_t served_by(struct slot_table *t, struct sv session, struct lease_report *report)
+{
+	struct lease l = {0};
+
+	assert_int_equal(lease_at(t, session, NOW_MS, &l, report), 0);
+	lease_release(&l, &cancelled, NOW_MS);
+	return (size_t)report->pick.chosen;
+}
+
+static void test_round_robin_remembers_whose_turn_it_is(void **state)
+{
+	struct slot_table *t = table_under(POLICY_ROUND_ROBIN, 3);
+	struct lease_request ask = {.now_ms = NOW_MS};
+	struct lease_report report;
+
+	(void)state;
+	for (size_t i = 0; i < 7; i++) {
+		/* To look is not to choose. */
+		assert_true(slot_table_could_lease(t, &ask));
+		assert_int_equal(served_by(t, SV_NONE, &report), i % 3);
+		assert_int_equal(report.policy, POLICY_ROUND_ROBIN);
+	}
+	assert_int_equal(served_by(t, SV("session"), &report), 1);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(served_by(t, SV("session"), &report), 1);
+	assert_int_equal(served_by(t, SV_NONE, &report), 2);
+	slot_table_free(t);
+}
+
+static void test_weighted_follows_plan_weight_and_usage(void **state)
+{
+	struct slot_table *t = table_under(POLICY_WEIGHTED, 3);
+	struct lease_report report;
+	int served[3] = {0};
+
+	(void)state;
+	snprintf(slot_table_at(t, 0)->meters.plan_type, 32, "pro");
+	slot_table_at(t, 1)->weight = 2;
+	slot_table_at(t, 2)->meters.window[METER_WEEK].used_percent = 75;
+	/* Shares of 6.67 x 0.5, 2 x 0.5 and 0.25. */
+	for (int i = 0; i < 459; i++)
+		served[served_by(t, SV_NONE, &report)]++;
+	assert_in_range(served[0], 333, 335);
+	assert_in_range(served[1], 99, 101);
+	assert_in_range(served[2], 24, 26);
+	slot_table_free(t);
+}
+
+static void test_candidates_carry_windows_and_shares(void **state)
+{
+	struct slot_table *t = table_under(POLICY_PACE, 1);
+	struct slot *s = slot_table_at(t, 0);
+	struct pick_candidate c;
+	struct pick_options o;
+
+	(void)state;
+	s->priority = 4;
+	s->weight = 0.5;
+	s->inflight = 3;
+	snprintf(s->meters.plan_type, sizeof(s->meters.plan_type), "prolite");
+	o = slot_table_candidates(t, NOW_MS, &c);
+	assert_int_equal(o.policy, POLICY_PACE);
+	assert_int_equal(c.id_number, 1);
+	assert_int_equal(c.priority, 4);
+	assert_int_equal(c.inflight, 3);
+	assert_true(c.capacity == 2.5);
+	assert_int_equal(c.resets_5h_ms, (NOW_S + 3600) * 1000);
+	assert_int_equal(c.resets_week_ms, (NOW_S + 86400) * 1000);
+	assert_int_equal(c.length_5h_ms, 300 * MINUTE_MS);
+	assert_int_equal(c.length_week_ms, INT64_C(10080) * MINUTE_MS);
+	/* A free plan: the month stands for the week; its length is the usual one when not told. */
+	s->meters.window[METER_WEEK].known = false;
+	s->meters.window[METER_5H].known = false;
+	s->meters.window[METER_MONTH] = (struct meter){true, 10, 0, 0};
+	slot_table_candidates(t, NOW_MS, &c);
+	assert_true(c.left_5h < 0 && c.left_week == 90);
+	assert_int_equal(c.resets_5h_ms, 0);
+	assert_int_equal(c.length_5h_ms, 0);
+	assert_int_equal(c.length_week_ms, INT64_C(43200) * MINUTE_MS);
+	assert_int_equal(c.resets_week_ms, NOW_MS + INT64_C(43200) * MINUTE_MS);
+	s->inflight = 0;
+	slot_table_free(t);
+}
+
+static void test_report_explains_every_slot(void **state)
+{
+	struct slot_table *t = table_under(POLICY_RESET_SOONEST, 3);
+	struct lease_report report;
+
+	(void)state;
+	slot_table_at(t, 1)->cooldown_until_ms = NOW_MS + 1;
+	slot_table_at(t, 2)->meters.window[METER_WEEK].resets_at_s = NOW_S + 7200;
+	assert_int_equal(served_by(t, SV_NONE, &report), 2);
+	assert_int_equal(report.reasons[0], PICK_LOWER_RANK);
+	assert_int_equal(report.reasons[1], PICK_COOLDOWN);
+	assert_int_equal(report.reasons[2], PICK_CHOSEN);
+	assert_true(report.scores[0] == 86400);
+	assert_true(isnan(report.scores[1]));
+	assert_true(report.scores[2] == 7200);
+	slot_table_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +565,10 @@ int main(void)
 		cmocka_unit_test(test_another_account_starts_afresh),
 		cmocka_unit_test(test_dead_account_stays_out_until_the_file_knows),
 		cmocka_unit_test(test_remembered_keys),
+		cmocka_unit_test(test_round_robin_remembers_whose_turn_it_is),
+		cmocka_unit_test(test_weighted_follows_plan_weight_and_usage),
+		cmocka_unit_test(test_candidates_carry_windows_and_shares),
+		cmocka_unit_test(test_report_explains_every_slot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,6 +293,83 @@ static void test_reload_follows_the_operator(void **state)
 	slot_table_free(t);
 }
 
+static void assert_shares(struct slot_table *t, const char *id, int priority, double weight)
+{
+	const struct slot *s = slot_table_find(t, id);
+
+	assert_non_null(s);
+	assert_int_equal(s->priority, priority);
+	assert_true(s->weight == weight);
+}
+
+static void test_priority_and_weight(void **state)
+{
+	static const struct {
+		const char *members;
+		int priority;
+		double weight;
+	} cases[] = {
+		{"", 0, 1},
+		{",\"priority\":7,\"weight\":0.25", 7, 0.25},
+		{",\"priority\":-1000000,\"weight\":1000000", -1000000, 1e6},
+		{",\"priority\":1000001,\"weight\":1000000.5", 0, 1},
+		{",\"priority\":-1000001,\"weight\":0", 0, 1},
+		{",\"priority\":1.5,\"weight\":-2", 0, 1},
+		{",\"priority\":\"3\",\"weight\":\"2\"", 0, 1},
+		{",\"priority\":null,\"weight\":true", 0, 1},
+		{",\"priority\":9223372036854775807,\"weight\":1e308", 0, 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct slot_table *t;
+		char text[256];
+
+		snprintf(text, sizeof(text), "{\"slots\":[{\"id\":\"slot-1\"%s}]}",
+			cases[i].members);
+		rig_put(*state, "config/slots.json", text);
+		t = load(*state);
+		assert_shares(t, "slot-1", cases[i].priority, cases[i].weight);
+		slot_table_free(t);
+	}
+}
+
+static void test_priority_and_weight_are_the_operators(void **state)
+{
+	struct slot_table *t;
+	json_t *doc, *record, *shown;
+	struct slot *s;
+
+	rig_put(*state, "config/slots.json",
+		"{\"slots\":[{\"id\":\"slot-1\",\"priority\":2,\"weight\":\"heavy\"}]}");
+	t = load(*state);
+	s = slot_table_find(t, "slot-1");
+	s->turn = (struct pick_turn){5, 2.5};
+	/* Changed while the relay runs, in the middle of a lease: taken over, turns go on. */
+	s->inflight = 1;
+	rig_put(*state, "config/slots.json",
+		"{\"slots\":[{\"id\":\"slot-1\",\"priority\":-3,\"weight\":2.5}]}");
+	reload(*state, t);
+	assert_ptr_equal(slot_table_find(t, "slot-1"), s);
+	assert_shares(t, "slot-1", -3, 2.5);
+	assert_int_equal(s->turn.number, 5);
+	assert_true(s->turn.due == 2.5);
+	s->inflight = 0;
+	shown = store_show_slot(s, PICK_CHOSEN, NOW_MS);
+	assert_int_equal(int_in(shown, "priority"), -3);
+	assert_true(json_real_value(json_object_get(shown, "weight")) == 2.5);
+	json_decref(shown);
+	/* A save of what the relay knows leaves newer values of the file alone. */
+	rig_put(*state, "config/slots.json",
+		"{\"slots\":[{\"id\":\"slot-1\",\"priority\":4,\"weight\":[]}]}");
+	slot_table_mark_dirty(t, s);
+	save(*state, t);
+	record = record_in_file(*state, "slot-1", &doc);
+	assert_int_equal(int_in(record, "priority"), 4);
+	assert_true(json_is_array(json_object_get(record, "weight")));
+	json_decref(doc);
+	slot_table_free(t);
+}
+
 static void test_round_trip_keeps_what_it_does_not_know(void **state)
 {
 	struct slot_table *t;
@@ -650,6 +727,8 @@ int main(void)
 		IN_DIR(test_load_refuses_and_changes_nothing),
 		IN_DIR(test_no_file_is_no_slots),
 		IN_DIR(test_reload_follows_the_operator),
+		IN_DIR(test_priority_and_weight),
+		IN_DIR(test_priority_and_weight_are_the_operators),
 		IN_DIR(test_round_trip_keeps_what_it_does_not_know),
 		IN_DIR(test_newer_usage_of_others_beats_our_windows),
 		IN_DIR(test_state_that_the_original_has_no_place_for),
