@@ -166,15 +166,16 @@ void answer_fini(struct answer *a)
 }
 
 /*
- * A client must not hear nothing until upstream has a head to show. Codex waits long, and needs to
- * see upstream's headers.
+ * A client must not hear nothing until upstream has a head to show; but one that queued for long
+ * gets an early failure as a status all the same. Codex waits long, and needs to see upstream's
+ * headers.
  */
 static void release_in_time(struct answer *a)
 {
 	int64_t left_ms = a->begun_ms + a->heartbeat_ms - clock_mono_ms();
 
 	if (a->turn->stream && !a->turn->native && !a->head_sent)
-		timer_start(&a->hold, left_ms > 0 ? left_ms : 0);
+		timer_start(&a->hold, left_ms > a->hold_ms ? left_ms : a->hold_ms);
 }
 
 int answer_reset(struct answer *a, const char *slot_id)
