@@ -41,6 +41,7 @@ struct sim_settings {
 	bool device_enabled;
 	int64_t device_pending_polls; /* pending answers before approval; -1: only by hand */
 	char login_account[32];	      /* who the next login is; empty: each account in turn */
+	char login_error[32];	      /* how browser logins end, "access_denied"; empty: well */
 };
 
 struct sim_stats {

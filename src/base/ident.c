@@ -2,12 +2,13 @@
 
 #include "base/clock.h"
 
+#include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { UUID_BYTES = 16, SHA256_BYTES = 32 };
+enum { UUID_BYTES = 16 };
 
 /* Random numbers and SHA-256 cannot fail in a working process; without them nothing is safe. */
 static void must(int ok)
@@ -95,7 +96,7 @@ static void hash_add(EVP_MD_CTX *ctx, const void *p, size_t n)
 		must(EVP_DigestUpdate(ctx, p, n));
 }
 
-static void hash_end(EVP_MD_CTX *ctx, unsigned char out[SHA256_BYTES])
+static void hash_end(EVP_MD_CTX *ctx, unsigned char out[IDENT_SHA256_BYTES])
 {
 	must(EVP_DigestFinal_ex(ctx, out, NULL));
 	EVP_MD_CTX_free(ctx);
@@ -103,7 +104,7 @@ static void hash_end(EVP_MD_CTX *ctx, unsigned char out[SHA256_BYTES])
 
 void ident_derived_uuid(const struct sv *parts, size_t count, char out[IDENT_UUID_SIZE])
 {
-	unsigned char digest[SHA256_BYTES];
+	unsigned char digest[IDENT_SHA256_BYTES];
 	EVP_MD_CTX *ctx = hash_begin();
 
 	for (size_t i = 0; i < count; i++) {
@@ -118,13 +119,24 @@ void ident_derived_uuid(const struct sv *parts, size_t count, char out[IDENT_UUI
 	format_uuid(digest, 8, out);
 }
 
-void ident_fingerprint(struct sv text, char out[IDENT_HEX_SIZE])
+void ident_random(void *out, size_t n)
 {
-	unsigned char digest[SHA256_BYTES];
+	must(n <= INT_MAX && RAND_bytes(out, (int)n));
+}
+
+void ident_sha256(struct sv text, unsigned char out[IDENT_SHA256_BYTES])
+{
 	EVP_MD_CTX *ctx = hash_begin();
 
 	hash_add(ctx, text.p, text.n);
-	hash_end(ctx, digest);
+	hash_end(ctx, out);
+}
+
+void ident_fingerprint(struct sv text, char out[IDENT_HEX_SIZE])
+{
+	unsigned char digest[IDENT_SHA256_BYTES];
+
+	ident_sha256(text, digest);
 	put_hex(out, digest, (IDENT_HEX_SIZE - 1) / 2);
 	out[IDENT_HEX_SIZE - 1] = '\0';
 }

@@ -4,7 +4,7 @@
 
 #include "base/sv.h"
 
-enum { IDENT_UUID_SIZE = 37, IDENT_HEX_SIZE = 33 };
+enum { IDENT_UUID_SIZE = 37, IDENT_HEX_SIZE = 33, IDENT_SHA256_BYTES = 32 };
 
 /* UUID version 7 (RFC 9562: time-ordered), lower case, NUL-terminated. */
 void ident_uuid7(char out[IDENT_UUID_SIZE]);
@@ -15,5 +15,8 @@ void ident_hex(char out[IDENT_HEX_SIZE]);
 void ident_derived_uuid(const struct sv *parts, size_t count, char out[IDENT_UUID_SIZE]);
 /* SHA-256 of text, first 16 bytes as 32 hex digits: a fingerprint that may be shown. */
 void ident_fingerprint(struct sv text, char out[IDENT_HEX_SIZE]);
+/* n random bytes that nobody can guess. */
+void ident_random(void *out, size_t n);
+void ident_sha256(struct sv text, unsigned char out[IDENT_SHA256_BYTES]);
 
 #endif

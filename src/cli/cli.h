@@ -86,6 +86,9 @@ int cli_slots_disable(const struct cli_context *ctx);
 int cli_slots_set(const struct cli_context *ctx);
 int cli_slots_remove(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
+int cli_login(const struct cli_context *ctx);
+int cli_codex_import(const struct cli_context *ctx);
+int cli_codex_export(const struct cli_context *ctx);
 int cli_help(const struct cli_context *ctx);
 
 #endif

@@ -1,4 +1,5 @@
-/* How long upstream asked to wait, in whatever form it said so. Used by failure.c only. Pure. */
+/* How long upstream asked to wait, in whatever form it said so. Used by failure.c and by
+ * slots/oauth.c. Pure. */
 #ifndef CODEX_FAILURE_TIME_H
 #define CODEX_FAILURE_TIME_H
 

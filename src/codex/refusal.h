@@ -1,6 +1,6 @@
 /*
  * What upstream said when it refused: one record out of the many shapes that its error bodies and
- * events have (PROTOCOL 6). Used by failure.c only. Pure.
+ * events have (PROTOCOL 6). Used by failure.c and by slots/oauth.c. Pure.
  */
 #ifndef CODEX_REFUSAL_H
 #define CODEX_REFUSAL_H

@@ -318,6 +318,12 @@ void loop_close_signals(struct loop *loop)
 	}
 }
 
+void loop_unref_signals(struct loop *loop)
+{
+	for (struct signal_watch *watch = loop->signals; watch; watch = watch->next)
+		uv_unref((uv_handle_t *)&watch->uv);
+}
+
 void loop_free(struct loop *loop)
 {
 	int err;

@@ -58,6 +58,8 @@ void loop_undefer(struct deferred *d);
 void loop_on_signal(struct loop *loop, int signo, void (*fn)(void *arg, int signo), void *arg);
 /* Lets loop_run() return although signal handlers stand: called once at shutdown. */
 void loop_close_signals(struct loop *loop);
+/* The handlers that stand now do not keep loop_run() from returning when all else has ended. */
+void loop_unref_signals(struct loop *loop);
 
 /* work() on a pool thread, then done() on the loop. Both get arg. */
 void loop_work(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg);

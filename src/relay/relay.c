@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/runtime_dir.h"
+#include "io/fetch_conf.h"
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
@@ -204,26 +205,6 @@ static enum log_level level_of(const char *name)
 	return LOG_INFO;
 }
 
-/* "none" is no proxy at all, whatever the environment says: "" to libcurl. */
-static const char *proxy_of(const struct conf *c)
-{
-	if (!c->upstream_proxy[0])
-		return NULL;
-	return strcmp(c->upstream_proxy, "none") == 0 ? "" : c->upstream_proxy;
-}
-
-static struct fetch_pool *make_pool(struct relay *r)
-{
-	const struct conf *c = r->conf;
-
-	return fetch_pool_new(
-		r->loop, &(struct fetch_options){
-				 .http2 = strcmp(c->upstream_http_version, "2") == 0,
-				 .ca_file = c->upstream_ca_file[0] ? c->upstream_ca_file : NULL,
-				 .proxy = proxy_of(c),
-			 });
-}
-
 static int start_server(struct relay *r)
 {
 	struct http_options options = {
@@ -285,6 +266,7 @@ static void raise_descriptor_limit(void)
 
 static int start(struct relay *r)
 {
+	struct fetch_options options;
 	int status = load_state(r);
 
 	if (status)
@@ -299,7 +281,8 @@ static int start(struct relay *r)
 	r->waitq = waitq_new(r->loop);
 	slot_table_on_capacity(r->slots, on_capacity, r);
 	r->saver = saver_new(r->loop, r->root, r->slots);
-	r->pool = make_pool(r);
+	options = fetch_conf_options(r->conf);
+	r->pool = fetch_pool_new(r->loop, &options);
 	status = start_server(r);
 	if (status) {
 		close_all(r);

@@ -64,10 +64,15 @@ static bool is_visible(struct sv text)
 	return text.n > 0;
 }
 
+/* Terminals show it: no control characters, those of Latin-1 (C2 80 to C2 9F) included. */
 static bool is_name(struct sv text)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c < ' ' || c == 0x7f)
+			return false;
+		if (c == 0xc2 && i + 1 < text.n && (unsigned char)text.p[i + 1] < 0xa0)
 			return false;
 	}
 	return text.n > 0 && text.n <= NAME_MAX_BYTES;
@@ -280,7 +285,7 @@ static int64_t expiry_of(
 	return relative_s && made_ms ? made_ms + relative_s * 1000 : 0;
 }
 
-static int grant_from_doc(
+int auth_grant_from_json(
 	json_t *doc, int64_t made_ms, struct auth_grant *ret, char *err, size_t err_size)
 {
 	json_t *credential = find_credential(doc);
@@ -315,7 +320,7 @@ int auth_grant_parse(struct sv text, struct auth_grant *ret, char *err, size_t e
 
 	if (result)
 		return result;
-	result = grant_from_doc(doc, 0, ret, err, err_size);
+	result = auth_grant_from_json(doc, 0, ret, err, err_size);
 	json_decref(doc);
 	return result;
 }
@@ -329,7 +334,7 @@ int auth_grant_read(const char *path, struct auth_grant *ret, char *err, size_t 
 
 	if (result)
 		return result;
-	result = grant_from_doc(doc, made_ms, ret, err, err_size);
+	result = auth_grant_from_json(doc, made_ms, ret, err, err_size);
 	json_decref(doc);
 	return result;
 }

@@ -22,6 +22,10 @@ void auth_grant_fini(struct auth_grant *g);
  * access token.
  */
 int auth_grant_parse(struct sv text, struct auth_grant *ret, char *err, size_t err_size) MUST_CHECK;
+/* The same for a JSON document; made_ms: what expires_in counts from when the document does not say
+ * when it was made, 0 unknown. */
+int auth_grant_from_json(json_t *doc, int64_t made_ms, struct auth_grant *ret, char *err,
+	size_t err_size) MUST_CHECK;
 int auth_grant_read(
 	const char *path, struct auth_grant *ret, char *err, size_t err_size) MUST_CHECK;
 /* Writes {"version":1,"profiles":{"openai-codex:default":{…}}} durably, 0600; unknown members of an

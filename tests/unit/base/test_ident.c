@@ -130,6 +130,29 @@ static void derived_uuid_knows_borders_and_order(void **state)
 	}
 }
 
+static void sha256_of_a_known_text(void **state)
+{
+	static const unsigned char want[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41,
+		0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a,
+		0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad};
+	unsigned char got[IDENT_SHA256_BYTES];
+
+	(void)state;
+	ident_sha256(SV("abc"), got);
+	assert_memory_equal(got, want, sizeof(want));
+}
+
+static void random_bytes_differ(void **state)
+{
+	unsigned char a[32] = {0}, b[32] = {0}, none[32] = {0};
+
+	(void)state;
+	ident_random(a, sizeof(a));
+	ident_random(b, sizeof(b));
+	assert_memory_not_equal(a, b, sizeof(a));
+	assert_memory_not_equal(a, none, sizeof(a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -137,6 +160,8 @@ int main(void)
 		cmocka_unit_test(uuid7_always_rises),
 		cmocka_unit_test(hex_is_random),
 		cmocka_unit_test(fingerprint_is_the_start_of_sha256),
+		cmocka_unit_test(sha256_of_a_known_text),
+		cmocka_unit_test(random_bytes_differ),
 		cmocka_unit_test(derived_uuid_is_stable),
 		cmocka_unit_test(lengths_over_a_byte_count),
 		cmocka_unit_test(derived_uuid_knows_borders_and_order),
