@@ -222,6 +222,18 @@ static void schedule_flush(struct answer *a)
 	loop_defer(a->hold.loop, &a->flush);
 }
 
+/*
+ * Upstream is at work: the client gets the head. What has no place in its API, as the beginning of
+ * a thought in chat, commits to nothing.
+ */
+static void show(struct answer *a)
+{
+	if (a->out.len || a->turn->native)
+		commit(a);
+	else if (!a->head_sent)
+		release_head(a);
+}
+
 int answer_event(struct answer *a, const struct event *ev)
 {
 	int err = a->turn->dialect->on_event(a->turn, ev, &a->out);
@@ -237,7 +249,7 @@ int answer_event(struct answer *a, const struct event *ev)
 	/* A turn that is over has nothing to hold back for: answer_finish() commits it in one
 	 * piece. */
 	if (!a->committed && a->had_output && !event_is_terminal(ev->type))
-		commit(a);
+		show(a);
 	if (!a->committed)
 		return a->out.len > LIMIT_HELD_BYTES ? -ENOBUFS : 0;
 	schedule_flush(a);

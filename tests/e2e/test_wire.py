@@ -365,6 +365,28 @@ def test_failover_behind_the_hold_while_the_client_has_seen_comments_only(sim, s
     assert reply.body.startswith(b": keepalive\n\n") and len(sim.turns()) == 2
 
 
+@pytest.mark.parametrize("path", MAKERS)
+def test_failure_within_a_thought(sim, relay, path):
+    """In chat nothing of it was shown yet, so another slot answers; Responses clients saw its events."""
+    sim.script("*", {"directive": "think, then say exactly: lost", "fail_after_events": 3,
+                     "failure": {"code": "server_is_overloaded", "message": "too much"}})
+    reply = ask(relay, path, "say exactly: found", stream=True)
+    assert reply.status == 200
+    if path == RESPONSES:
+        assert reply.cut and responses_events(reply)[-1]["type"] == "response.failed"
+        assert len(sim.turns()) == 1
+    else:
+        text = relaylib.chat_text(reply) if path == CHAT else completion_text(reply)
+        assert not reply.cut and text == "found" and len(sim.turns()) == 2
+
+
+def test_failure_behind_the_first_word_of_a_thought(sim, relay):
+    sim.script("*", {"directive": "think, then say exactly: lost", "fail_after_events": 6,
+                     "failure": {"code": "server_is_overloaded", "message": "too much"}})
+    reply = relay.chat("say exactly: found", stream=True)
+    assert reply.cut and "error" in chunks_of(reply)[-1] and len(sim.turns()) == 1
+
+
 def test_whole_answers_get_no_heartbeat(sim, start_relay):
     relay = start_relay(slots=1, config={**EAGER, "requestTimeoutSeconds": 2})
     sim.script("*", {"stall": "before_head"})
