@@ -128,6 +128,16 @@ static const struct cli_command commands[] = {
 		.run = cli_slots_disable,
 	},
 	{
+		.name = "slot-refresh",
+		.summary = "gives a slot a new access token now",
+		.details =
+			"The relay does so by itself in time, also for disabled slots. It may run "
+			"meanwhile:\nit uses the new token at once.",
+		.example = "slot-refresh --slot 2",
+		.options = {OPTION_SLOT},
+		.run = cli_refresh_slot,
+	},
+	{
 		.name = "slot-set",
 		.summary = "sets a slot's label, priority or weight",
 		.details = "Slots of a higher priority are used first. A weight counts in the "
@@ -151,6 +161,32 @@ static const struct cli_command commands[] = {
 		.example = "slot-remove --slot 2",
 		.options = {OPTION_SLOT},
 		.run = cli_slots_remove,
+	},
+	{
+		.name = "slot-usage-set",
+		.summary = "sets what is left of a slot's limits by hand",
+		.details =
+			"Texts like '95% left', '95% left · resets 6d 3h' or '5% used'. The next "
+			"answer of the usage\nbackend replaces them.",
+		.example = "slot-usage-set --slot 2 --usage5h '95% left · resets 3h'",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--usage5h", "TEXT", false, "the window of 5 hours"},
+				{"--usageWeek", "TEXT", false, "the window of a week"},
+			},
+		.run = cli_usage_set,
+	},
+	{
+		.name = "refresh-usage",
+		.summary =
+			"asks the usage backend what is left of the slots' limits, and stores it",
+		.details =
+			"Ends with status 1 when no slot could be updated. A running relay takes "
+			"the result over.",
+		.example = "refresh-usage --slot 2",
+		.options = {{"--slot", "N", false, "only this slot: 2 or slot-2"}},
+		.run = cli_usage_refresh,
 	},
 	{
 		.name = "health",

@@ -8,30 +8,39 @@
 #include "relay/answer.h"
 #include "relay/exchange_log.h"
 #include "relay/exhausted.h"
+#include "relay/model_choice.h"
+#include "relay/model_list.h"
 #include "relay/offline.h"
 #include "relay/relay.h"
 #include "relay/retry.h"
+#include "relay/router.h"
+#include "slots/refresher.h"
+#include "slots/upkeep.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum state { ADAPT, WAIT_SLOT, BACKOFF, CONNECT, HEAD, STREAM, DONE, STATES };
+enum state { ADAPT, WAIT_SLOT, WAIT_TOKEN, BACKOFF, CONNECT, HEAD, STREAM, DONE, STATES };
+/* Longest wait for a slot's token; then another slot is tried. */
+enum { TOKEN_WAIT_MS = 30 * 1000 };
 
 #define BIT(s) (1u << (s))
 
 static const unsigned legal_moves[STATES] = {
 	[ADAPT] = BIT(WAIT_SLOT) | BIT(DONE),
-	[WAIT_SLOT] = BIT(CONNECT) | BIT(DONE),
+	[WAIT_SLOT] = BIT(WAIT_TOKEN) | BIT(CONNECT) | BIT(DONE),
+	[WAIT_TOKEN] = BIT(WAIT_SLOT) | BIT(CONNECT) | BIT(DONE),
 	[BACKOFF] = BIT(WAIT_SLOT) | BIT(DONE),
-	[CONNECT] = BIT(HEAD) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
-	[HEAD] = BIT(STREAM) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
-	[STREAM] = BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+	[CONNECT] = BIT(HEAD) | BIT(WAIT_TOKEN) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+	[HEAD] = BIT(STREAM) | BIT(WAIT_TOKEN) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
+	[STREAM] = BIT(WAIT_TOKEN) | BIT(WAIT_SLOT) | BIT(BACKOFF) | BIT(DONE),
 };
 
 struct exchange {
 	struct exchange *next, **prev; /* in relay.exchanges */
+	struct route_user user;
 	struct relay *relay;
 	struct conf *conf;
 	enum state state;
@@ -46,6 +55,7 @@ struct exchange {
 	struct sv session;    /* affinity key and upstream session id; in the arena */
 	struct sv turn_state; /* the client's x-codex-turn-state, or empty */
 	uint64_t model_hash;
+	struct model_choice model;
 
 	struct waiter waiter;
 	struct lease lease;
@@ -53,6 +63,9 @@ struct exchange {
 	size_t tried_count;
 	struct retry_state retry;
 	struct timer backoff;
+	struct refresh_wait token;
+	struct timer token_wait;
+	char sent_token[IDENT_HEX_SIZE]; /* fingerprint of what the running attempt sent */
 
 	struct upstream *upstream;
 	struct http_header *headers; /* of the running attempt; wiped at its end */
@@ -66,16 +79,6 @@ static void set_state(struct exchange *ex, enum state next)
 {
 	assert(legal_moves[ex->state] & BIT(next));
 	ex->state = next;
-}
-
-const char *exchange_id(const struct exchange *ex)
-{
-	return ex->id;
-}
-
-bool exchange_passes_header(const struct exchange *ex, struct sv name)
-{
-	return answer_passes_header(&ex->answer, name);
 }
 
 /* --- the end --- */
@@ -100,6 +103,12 @@ static void wipe_headers(struct exchange *ex)
 	ex->header_count = 0;
 }
 
+static void leave_token(struct exchange *ex)
+{
+	refresher_leave(&ex->token);
+	timer_stop(&ex->token_wait);
+}
+
 static void done(struct exchange *ex)
 {
 	struct relay *relay = ex->relay;
@@ -107,6 +116,7 @@ static void done(struct exchange *ex)
 	set_state(ex, DONE);
 	waitq_remove(&ex->waiter);
 	timer_stop(&ex->backoff);
+	leave_token(ex);
 	ex->stream = NULL;
 	*ex->prev = ex->next;
 	if (ex->next)
@@ -189,6 +199,7 @@ static struct lease_request lease_request_of(const struct exchange *ex)
 	return (struct lease_request){
 		.session = ex->session,
 		.model = ex->turn.model,
+		.any_catalogue = ex->model.any_catalogue,
 		.tried = ex->tried,
 		.tried_count = ex->tried_count,
 		.now_ms = clock_wall_ms(),
@@ -198,8 +209,10 @@ static struct lease_request lease_request_of(const struct exchange *ex)
 /* Limits count from when they are told, not from when a long answer has ended. */
 static void note_meters(struct exchange *ex, struct upstream *u)
 {
-	if (upstream_meters(u))
-		lease_meters(&ex->lease, upstream_meters(u), clock_wall_ms());
+	if (!upstream_meters(u))
+		return;
+	lease_meters(&ex->lease, upstream_meters(u), clock_wall_ms());
+	upkeep_note_limits(ex->relay->upkeep, ex->lease.slot);
 }
 
 static void on_upstream_head(struct upstream *u, void *arg, int status)
@@ -207,7 +220,8 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	struct exchange *ex = arg;
 	size_t count;
 	const struct http_header *headers = upstream_headers(u, &count);
-	struct sv turn_state = SV_NONE;
+	struct http_header without[LIMIT_RESPONSE_HEADERS_COUNT];
+	struct sv turn_state = SV_NONE, models_etag = SV_NONE;
 
 	(void)status;
 	set_state(ex, HEAD);
@@ -215,10 +229,19 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	for (size_t i = 0; i < count; i++) {
 		if (sv_ieq(headers[i].name, SV("x-codex-turn-state")))
 			turn_state = headers[i].value;
+		else if (sv_ieq(headers[i].name, SV("x-models-etag")))
+			models_etag = headers[i].value;
 	}
+	if (models_etag.n)
+		upkeep_note_models(ex->relay->upkeep, ex->lease.slot, models_etag);
 	if (turn_state.n)
 		slot_table_remember(ex->relay->slots, turn_state, ex->lease.slot, clock_wall_ms());
+	if (ex->model.aliased && count <= ARRAY_LEN(without)) {
+		count = model_choice_drop_name(headers, count, without);
+		headers = without;
+	}
 	answer_upstream_head(&ex->answer, headers, count);
+	ex->user.has_request_id = answer_passes_header(&ex->answer, SV("x-request-id"));
 }
 
 static void end_attempt(struct exchange *ex, const struct slot_verdict *verdict)
@@ -314,10 +337,20 @@ static void count_retry(struct exchange *ex, const struct failure *f, enum retry
 	}
 	if (action == RETRY_SAME_BACKOFF)
 		ex->retry.backoffs++;
+	ex->retry.refreshed = action == RETRY_SAME_REFRESHED;
 	if (action == RETRY_SAME_STRIPPED) {
 		ex->retry.stripped = true;
 		buf_reset(&ex->upstream_body, 0);
 	}
+}
+
+static void wait_for_token(struct exchange *ex, const char *refused)
+{
+	set_state(ex, WAIT_TOKEN);
+	if (!ex->first_attempt_us)
+		ex->first_attempt_us = clock_mono_us();
+	timer_start(&ex->token_wait, TOKEN_WAIT_MS);
+	refresher_ask(ex->relay->env.refresher, ex->lease.slot, refused, &ex->token);
 }
 
 /* No slot is left. What the client is told: the limits of all slots, or what went wrong last. */
@@ -326,7 +359,7 @@ static void fail_with(struct exchange *ex, const struct failure *f)
 	int64_t now_ms = clock_wall_ms();
 	int64_t recovers_ms = slot_table_recovers_ms(ex->relay->slots, now_ms);
 	bool about_limits = f->class == FAILURE_RATE_LIMIT || f->class == FAILURE_QUOTA ||
-			    (f->class == FAILURE_AUTH && recovers_ms);
+			    (f->class == FAILURE_AUTH && recovers_ms && !f->err.retry_after_s);
 	struct api_err err;
 
 	if (!about_limits || ex->answer.committed) {
@@ -338,33 +371,55 @@ static void fail_with(struct exchange *ex, const struct failure *f)
 	fail(ex, &err);
 }
 
-static void retry_or_fail(struct exchange *ex, const struct slot *slot, const struct failure *f)
+static enum retry_action decide(struct exchange *ex, const struct failure *f)
 {
 	struct lease_request without;
-	enum retry_action action;
 
-	note_tried(ex, slot);
+	note_tried(ex, ex->lease.slot);
 	without = lease_request_of(ex);
+	ex->retry.can_refresh = slot_can_refresh(ex->lease.slot);
 	ex->retry.committed = ex->answer.committed;
 	ex->retry.elapsed_ms = (clock_mono_us() - ex->first_attempt_us) / 1000;
 	ex->retry.other_slot = slot_table_could_lease(ex->relay->slots, &without);
-	action = retry_decide(f->class, &ex->retry);
-	exchange_log_attempt(ex->id, ex->answer.slot_id, f, action);
+	return retry_decide(f->class, &ex->retry);
+}
+
+static void forget_tried(struct exchange *ex)
+{
+	ex->tried_count -= ex->tried_count > 0; /* note_tried() may have had no room */
+}
+
+/* The attempt is over and its slot knows the verdict; the lease goes on for the same slot alone. */
+static void retry_or_fail(struct exchange *ex, const struct failure *f)
+{
+	static const struct slot_verdict nothing_more = {.kind = VERDICT_CANCELLED};
+	enum retry_action action = decide(ex, f);
+
+	if (ex->state == WAIT_TOKEN)
+		exchange_log_token(ex->id, ex->lease.slot->id, f, action);
+	else
+		exchange_log_attempt(ex->id, ex->lease.slot->id, f, action);
 	count_retry(ex, f, action);
+	if (action == RETRY_SAME_REFRESHED) {
+		forget_tried(ex);
+		wait_for_token(ex, ex->sent_token);
+		return;
+	}
+	lease_release(&ex->lease, &nothing_more, clock_wall_ms());
 	switch (action) {
 	case RETRY_GIVE_UP:
 		fail_with(ex, f);
 		return;
-	case RETRY_OTHER_SLOT:
-		break;
 	case RETRY_SAME_STRIPPED:
-		ex->tried_count -= ex->tried_count > 0; /* note_tried() may have had no room */
+		forget_tried(ex);
 		break;
 	case RETRY_SAME_BACKOFF:
 		ex->tried_count = 0;
 		set_state(ex, BACKOFF);
 		timer_start(&ex->backoff, retry_backoff_ms(ex->retry.backoffs - 1));
 		return;
+	default:
+		break;
 	}
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
@@ -391,21 +446,26 @@ static const struct failure *without_token(
 static void on_upstream_end(struct upstream *u, void *arg, const struct failure *told)
 {
 	struct exchange *ex = arg;
-	const struct slot *slot = ex->lease.slot;
 	struct failure copy;
-	const struct failure *failure = without_token(told, slot, &copy);
+	const struct failure *failure = without_token(told, ex->lease.slot, &copy);
 	struct slot_verdict verdict = {
 		.kind = failure->class == FAILURE_NONE ? VERDICT_SUCCESS : VERDICT_FAILURE,
 		.failure = failure,
 		.meters = upstream_meters(u),
 		.model_hash = ex->model_hash,
+		.token = ex->sent_token,
+		.refreshed = ex->retry.refreshed,
 	};
 
-	end_attempt(ex, &verdict);
-	if (failure->class != FAILURE_NONE)
-		retry_or_fail(ex, slot, failure);
-	else
+	if (failure->class == FAILURE_NONE) {
+		end_attempt(ex, &verdict);
 		finish(ex);
+		return;
+	}
+	ex->upstream = NULL;
+	wipe_headers(ex);
+	lease_note(&ex->lease, &verdict, clock_wall_ms());
+	retry_or_fail(ex, failure);
 }
 
 static const struct upstream_ops upstream_ops = {
@@ -419,6 +479,7 @@ static int build_body(struct exchange *ex, struct api_err *err)
 {
 	struct codex_body_options options = {
 		.native = ex->turn.native,
+		.model = ex->model.aliased ? ex->model.name : SV_NONE,
 		.prompt_cache_key = ex->session,
 		.drop_reasoning = ex->retry.stripped,
 	};
@@ -473,14 +534,18 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 /* The slot's file holds a token that cannot be sent: the slot is out until it brings another. */
 static void refuse_token(struct exchange *ex)
 {
-	const struct slot *slot = ex->lease.slot;
 	struct failure f = {.class = FAILURE_AUTH};
-	struct slot_verdict verdict = {.kind = VERDICT_FAILURE, .failure = &f};
+	struct slot_verdict verdict = {
+		.kind = VERDICT_FAILURE,
+		.failure = &f,
+		.token = ex->sent_token,
+		.refreshed = ex->retry.refreshed,
+	};
 
 	api_err_set(&f.err, 502, "server_error", "bad_slot_credential",
 		"The slot's access token is not usable.");
-	lease_release(&ex->lease, &verdict, clock_wall_ms());
-	retry_or_fail(ex, slot, &f);
+	lease_note(&ex->lease, &verdict, clock_wall_ms());
+	retry_or_fail(ex, &f);
 }
 
 static void start_attempt(struct exchange *ex)
@@ -492,6 +557,7 @@ static void start_attempt(struct exchange *ex)
 	set_state(ex, CONNECT);
 	if (!ex->first_attempt_us)
 		ex->first_attempt_us = clock_mono_us();
+	memcpy(ex->sent_token, ex->lease.slot->token_fingerprint, sizeof(ex->sent_token));
 	rc = build_body(ex, &err);
 	if (rc == -EINVAL) {
 		cancel_attempt(ex);
@@ -514,6 +580,57 @@ static void start_attempt(struct exchange *ex)
 	start_upstream(ex, &cred);
 }
 
+/* --- waiting for the slot's token --- */
+
+/* Its slot has none that may be sent, for now or for good: another slot may do. */
+static void go_without_token(struct exchange *ex, enum refresh_result result)
+{
+	struct failure f = {.class = FAILURE_AUTH};
+
+	f.err = *failure_default(FAILURE_AUTH);
+	if (result != REFRESH_REAUTH) {
+		int64_t now_ms = clock_wall_ms();
+
+		exhausted_describe_token(ex->lease.slot->refresh_after_ms, now_ms, &f.err);
+	}
+	ex->retry.refreshed = true;
+	retry_or_fail(ex, &f);
+}
+
+static void on_token(struct refresh_wait *w, enum refresh_result result)
+{
+	struct exchange *ex = CONTAINER_OF(w, struct exchange, token);
+
+	timer_stop(&ex->token_wait);
+	if (result == REFRESH_READY)
+		start_attempt(ex);
+	else
+		go_without_token(ex, result);
+}
+
+static void on_token_timeout(struct timer *t)
+{
+	struct exchange *ex = CONTAINER_OF(t, struct exchange, token_wait);
+
+	refresher_leave(&ex->token);
+	go_without_token(ex, REFRESH_FAILED);
+}
+
+/* A token that ends soon is good for one more request; the refresh runs beside it. */
+static void use_lease(struct exchange *ex)
+{
+	struct slot *slot = ex->lease.slot;
+	int64_t now_ms = clock_wall_ms();
+
+	if (refresher_must_wait(slot, now_ms)) {
+		wait_for_token(ex, NULL);
+		return;
+	}
+	if (refresher_is_due(slot, now_ms))
+		refresher_ask(ex->relay->env.refresher, slot, NULL, NULL);
+	start_attempt(ex);
+}
+
 /* --- waiting for a slot --- */
 
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
@@ -522,6 +639,16 @@ static void fail_exhausted(struct exchange *ex, const struct lease_report *repor
 	const char *plan_type = "";
 	struct api_err err;
 
+	if (model_choice_is_refused(report)) {
+		model_choice_describe_refusal(&ex->model, ex->turn.native, &ex->arena, &err);
+		fail(ex, &err);
+		return;
+	}
+	if (picked->recovers_ms && report->reasons[picked->recovers_index] == PICK_EXPIRED) {
+		exhausted_describe_token(picked->recovers_ms, clock_wall_ms(), &err);
+		fail(ex, &err);
+		return;
+	}
 	if (picked->recovers_ms)
 		plan_type =
 			slot_table_at(ex->relay->slots, picked->recovers_index)->meters.plan_type;
@@ -551,7 +678,7 @@ static bool try_lease(struct exchange *ex)
 	if (err)
 		fail_exhausted(ex, &report);
 	else
-		start_attempt(ex);
+		use_lease(ex);
 	return true;
 }
 
@@ -639,6 +766,39 @@ static int read_body(struct exchange *ex, struct api_err *err)
 	return ex->turn.dialect->parse(&ex->turn, err);
 }
 
+static void on_client_drain(struct route_user *user)
+{
+	struct exchange *ex = CONTAINER_OF(user, struct exchange, user);
+
+	if (ex->upstream)
+		upstream_resume(ex->upstream);
+}
+
+static void on_client_gone(struct route_user *user, enum conn_end why)
+{
+	struct exchange *ex = CONTAINER_OF(user, struct exchange, user);
+
+	(void)why;
+	if (ex->waiter.queue)
+		note_queued(ex);
+	answer_drop(&ex->answer);
+	cancel_attempt(ex);
+	log_end_of(ex, 499, NULL);
+	done(ex);
+}
+
+static const struct route_user_ops user_ops = {
+	.on_drain = on_client_drain,
+	.on_gone = on_client_gone,
+};
+
+static bool knows_model(void *arg, struct sv name)
+{
+	struct exchange *ex = arg;
+
+	return model_choice_knows(ex->conf, ex->relay->slots, name);
+}
+
 static struct exchange *exchange_new(
 	struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
 {
@@ -656,7 +816,8 @@ static struct exchange *exchange_new(
 	ex->turn.now_s = clock_wall_ms() / 1000;
 	ex->turn.id = ex->id;
 	ex->turn.native = codex_client_is_native(http_stream_request(stream));
-	ex->turn.models.default_model = sv_cstr(ex->conf->default_model);
+	ex->turn.models = (struct model_catalogue){
+		.default_model = sv_cstr(ex->conf->default_model), .knows = knows_model, .arg = ex};
 	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
 	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
 	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;
@@ -664,13 +825,16 @@ static struct exchange *exchange_new(
 	ex->waiter.on_timeout = on_wait_timeout;
 	ex->reap.fn = on_reap;
 	timer_init(&ex->backoff, relay->loop, on_backoff_over);
+	timer_init(&ex->token_wait, relay->loop, on_token_timeout);
+	ex->token.on_done = on_token;
 	ex->next = relay->exchanges;
 	ex->prev = &relay->exchanges;
 	if (ex->next)
 		ex->next->prev = &ex->next;
 	relay->exchanges = ex;
 	relay->exchange_count++;
-	http_stream_set_user(stream, ex);
+	ex->user = (struct route_user){.ops = &user_ops, .id = ex->id};
+	http_stream_set_user(stream, &ex->user);
 	return ex;
 }
 
@@ -697,8 +861,16 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 		fail(ex, &err);
 		return;
 	}
+	ex->model = model_choice_of(ex->conf, ex->turn.model);
+	ex->turn.model = ex->model.name;
 	if (offline_answer(&ex->turn, &text)) {
 		say_offline(ex, text);
+		return;
+	}
+	if (!model_choice_is_possible(
+		    &ex->model, ex->conf, relay->slots, ex->turn.native, clock_wall_ms())) {
+		model_list_not_found(ex->turn.model, &err);
+		fail(ex, &err);
 		return;
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
@@ -706,23 +878,6 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
-}
-
-void exchange_on_drain(struct exchange *ex)
-{
-	if (ex->upstream)
-		upstream_resume(ex->upstream);
-}
-
-void exchange_on_gone(struct exchange *ex, enum conn_end why)
-{
-	(void)why;
-	if (ex->waiter.queue)
-		note_queued(ex);
-	answer_drop(&ex->answer);
-	cancel_attempt(ex);
-	log_end_of(ex, 499, NULL);
-	done(ex);
 }
 
 void exchange_abort_all(struct relay *relay)

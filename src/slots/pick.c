@@ -42,6 +42,9 @@ static enum pick_reason obstacle(const struct pick_candidate *c, const struct pi
 		return PICK_NO_CREDENTIAL;
 	if (c->reauth_required)
 		return PICK_REAUTH_REQUIRED;
+	/* Before what passes: waiting for this slot would be in vain. */
+	if (c->model_unsupported)
+		return PICK_MODEL;
 	if (c->expired)
 		return PICK_EXPIRED;
 	if (c->tried)
@@ -50,8 +53,6 @@ static enum pick_reason obstacle(const struct pick_candidate *c, const struct pi
 		return PICK_COOLDOWN;
 	if (is_exhausted(c))
 		return PICK_EXHAUSTED;
-	if (c->model_unsupported)
-		return PICK_MODEL;
 	if (c->inflight >= o->concurrency)
 		return PICK_BUSY;
 	return PICK_CHOSEN;
@@ -149,6 +150,8 @@ static int64_t recovery_of(const struct pick_candidate *c, enum pick_reason reas
 {
 	int64_t at = 0;
 
+	if (reason == PICK_EXPIRED)
+		return c->token_at_ms > now_ms ? c->token_at_ms : 0;
 	if (reason != PICK_COOLDOWN && reason != PICK_EXHAUSTED && reason != PICK_TRIED)
 		return 0;
 	if (c->cooldown_until_ms > at)

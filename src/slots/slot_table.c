@@ -2,6 +2,7 @@
 
 #include "codex/plan.h"
 #include "slots/affinity.h"
+#include "slots/catalogue.h"
 #include "slots/store.h"
 
 #include <assert.h>
@@ -25,6 +26,8 @@ struct slot_table {
 	void *on_dirty_arg;
 	void (*on_capacity)(void *arg);
 	void *on_capacity_arg;
+	void (*on_change)(void *arg);
+	void *on_change_arg;
 };
 
 struct slot_table *slot_table_new(void)
@@ -92,17 +95,6 @@ static void capacity_changed(struct slot_table *t)
 		t->on_capacity(t->on_capacity_arg);
 }
 
-static bool differ(const char *a, const char *b)
-{
-	return a && b && strcmp(a, b) != 0;
-}
-
-/* Another account took the slot's place: what was learnt of the old one says nothing of it. */
-static bool is_other_account(const struct slot *a, const struct slot *b)
-{
-	return differ(a->account_id, b->account_id) || differ(a->user_id, b->user_id);
-}
-
 /* What we know of limits stays, unless the file knows newer (the CLI asked upstream, or a human).
  */
 static void keep_usage(struct slot *s, struct slot *old)
@@ -125,7 +117,62 @@ static void keep_error(struct slot *s, const struct slot *old)
 		s->last_error[0] = '\0';
 }
 
-static void keep_runtime(struct slot *s, const struct slot *old)
+static bool is_same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Another backend has other models. */
+static void keep_catalogue(struct slot *s, struct slot *old)
+{
+	if (!is_same_text(s->base_url, old->base_url))
+		return;
+	catalogue_free(s->catalogue);
+	s->catalogue = old->catalogue;
+	old->catalogue = NULL;
+}
+
+static void swap_secrets(struct secret *a, struct secret *b)
+{
+	const struct secret kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/* What is known of the very grant that the file holds. */
+static void keep_credential_state(struct slot *s, struct slot *old)
+{
+	char fingerprint[33], old_fingerprint[33];
+
+	s->grants = old->grants + 1;
+	slot_grant_fingerprint(s, fingerprint);
+	slot_grant_fingerprint(old, old_fingerprint);
+	if (old->unsaved) {
+		swap_secrets(&s->access, &old->access);
+		swap_secrets(&s->refresh, &old->refresh);
+		memcpy(s->token_fingerprint, old->token_fingerprint, sizeof(s->token_fingerprint));
+		s->expires_ms = old->expires_ms;
+		s->granted_ms = old->granted_ms;
+		s->written_ms = old->written_ms;
+		s->unsaved = true;
+	} else if (strcmp(fingerprint, old_fingerprint) != 0) {
+		slot_clear_error(s, SLOT_REFRESH_ERROR);
+		return;
+	}
+	s->token_refused = old->token_refused;
+	s->refresh_after_ms = old->refresh_after_ms;
+	s->refresh_failures = old->refresh_failures;
+	if (old->refresh_state == SLOT_REFRESH_IN_DOUBT || s->unsaved)
+		s->refresh_state = old->refresh_state;
+	/* The file may know more of it than we: another process had it refused. */
+	if (!old->reauth_required)
+		return;
+	s->reauth_required = true;
+	memcpy(s->refused_fingerprint, old->refused_fingerprint, sizeof(s->refused_fingerprint));
+}
+
+static void keep_runtime(struct slot *s, struct slot *old)
 {
 	s->cooldown_until_ms = old->cooldown_until_ms;
 	memcpy(s->cooldown_reason, old->cooldown_reason, sizeof(s->cooldown_reason));
@@ -133,11 +180,7 @@ static void keep_runtime(struct slot *s, const struct slot *old)
 	s->failures = old->failures;
 	s->transient_streak = old->transient_streak;
 	memcpy(s->unsupported, old->unsupported, sizeof(s->unsupported));
-	if (secret_equals(&s->access, secret_expose(&old->access))) {
-		s->reauth_required = old->reauth_required;
-		memcpy(s->access_fingerprint, old->access_fingerprint,
-			sizeof(s->access_fingerprint));
-	}
+	keep_credential_state(s, old);
 	if (old->dead) {
 		s->enabled = false;
 		s->dead = true;
@@ -155,11 +198,14 @@ static void adopt(struct slot *in_table, struct slot *fresh)
 	in_table->inflight = old.inflight;
 	in_table->turn = old.turn;
 	in_table->cooldowns = old.cooldowns;
-	if (is_other_account(in_table, fresh))
+	/* Another account took the slot's place: what was learnt of the old one says nothing of it.
+	 */
+	if (!slot_is_account(in_table, fresh->account_id, fresh->user_id))
 		return;
 	keep_usage(in_table, fresh);
 	keep_error(in_table, fresh);
 	keep_runtime(in_table, fresh);
+	keep_catalogue(in_table, fresh);
 }
 
 void slot_table_put(struct slot_table *t, struct slot *fresh)
@@ -231,6 +277,20 @@ void slot_table_mark_dirty(struct slot_table *t, struct slot *s)
 		t->on_dirty(t->on_dirty_arg);
 }
 
+void slot_table_on_change(struct slot_table *t, void (*fn)(void *arg), void *arg)
+{
+	t->on_change = fn;
+	t->on_change_arg = arg;
+}
+
+void slot_table_changed(struct slot_table *t, struct slot *s)
+{
+	slot_table_mark_dirty(t, s);
+	capacity_changed(t);
+	if (t->on_change)
+		t->on_change(t->on_change_arg);
+}
+
 static void set_windows(struct pick_candidate *c, const struct slot *s, int64_t now_ms)
 {
 	struct slot_window five = slot_window_at(s, METER_5H, now_ms);
@@ -257,7 +317,12 @@ static void set_candidate(
 	c->enabled = s->enabled;
 	c->has_credential = !secret_is_empty(&s->access);
 	c->reauth_required = s->reauth_required;
-	c->expired = s->expires_ms && s->expires_ms <= now_ms;
+	c->expired = slot_needs_token(s, now_ms);
+	c->token_at_ms = 0;
+	if (c->expired && slot_can_refresh(s)) {
+		c->expired = s->refresh_after_ms > now_ms;
+		c->token_at_ms = s->refresh_after_ms;
+	}
 	c->tried = false;
 	c->model_unsupported = model_hash && slot_model_is_unsupported(s, model_hash, now_ms);
 	c->priority = s->priority;
@@ -325,6 +390,8 @@ int64_t slot_table_recovers_ms(struct slot_table *t, int64_t now_ms)
 	struct pick_options options = options_of(t, now_ms);
 
 	fill_candidates(t, 0, now_ms);
+	for (size_t i = 0; i < t->count; i++)
+		t->candidates[i].token_at_ms = 0;
 	return pick(&options, t->candidates, t->count, NULL, NULL).recovers_ms;
 }
 
@@ -340,6 +407,16 @@ static void mark_tried(struct slot_table *t, const struct lease_request *r)
 		for (size_t k = 0; k < r->tried_count; k++)
 			t->candidates[i].tried |= t->slots[i] == r->tried[k];
 	}
+}
+
+/* Slots to which upstream does not offer the model. */
+static void mark_lacking(struct slot_table *t, const struct lease_request *r)
+{
+	uint64_t hash = sv_hash(r->model, SV_HASH_SEED);
+
+	for (size_t i = 0; !r->any_catalogue && i < t->count; i++)
+		t->candidates[i].model_unsupported |=
+			catalogue_lacks(t->slots[i]->catalogue, hash, r->now_ms);
 }
 
 static int pinned_index(struct slot_table *t, const struct lease_request *r)
@@ -384,6 +461,7 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 
 	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
 	mark_tried(t, r);
+	mark_lacking(t, r);
 	pinned = pinned_index(t, r);
 	options.pinned = pinned;
 	report->count = t->count;
@@ -402,6 +480,23 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 	return 0;
 }
 
+bool slot_table_lacks_model(struct slot_table *t, struct sv model, int64_t now_ms)
+{
+	uint64_t hash = sv_hash(model, SV_HASH_SEED);
+	size_t enabled = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct slot *s = t->slots[i];
+
+		if (!s->enabled)
+			continue;
+		if (!catalogue_lacks(s->catalogue, hash, now_ms))
+			return false;
+		enabled++;
+	}
+	return enabled > 0;
+}
+
 bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
 {
 	struct pick_options options = options_of(t, r->now_ms);
@@ -409,6 +504,7 @@ bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
 
 	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
 	mark_tried(t, r);
+	mark_lacking(t, r);
 	result = pick(&options, t->candidates, t->count, NULL, NULL);
 	return result.chosen >= 0 || result.any_busy;
 }

@@ -35,6 +35,12 @@ void slot_table_on_dirty(struct slot_table *t, void (*fn)(void *arg), void *arg)
 /* fn is called (from lease_release or a state change) when a lease may have become available. */
 void slot_table_on_capacity(struct slot_table *t, void (*fn)(void *arg), void *arg);
 void slot_table_mark_dirty(struct slot_table *t, struct slot *s);
+/* The same, for a change that may let the slot serve again. */
+void slot_table_changed(struct slot_table *t, struct slot *s);
+/* fn is called from slot_table_changed(): what is planned for the slots may have to be planned
+ * anew.
+ */
+void slot_table_on_change(struct slot_table *t, void (*fn)(void *arg), void *arg);
 
 /* The right to run one attempt on a slot. Released exactly once. */
 struct lease {
@@ -46,6 +52,7 @@ struct lease {
 struct lease_request {
 	struct sv session; /* affinity key, empty: none */
 	struct sv model;
+	bool any_catalogue;		 /* ask slots too whose catalogue lacks the model */
 	const struct slot *const *tried; /* slots not to use again */
 	size_t tried_count;
 	int64_t now_ms; /* wall */
@@ -67,6 +74,11 @@ struct lease_report {
  */
 int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct lease *ret,
 	struct lease_report *report) MUST_CHECK;
+/*
+ * Is the model known to be with no slot? Only when the catalogue of every enabled slot is known and
+ * lacks it.
+ */
+bool slot_table_lacks_model(struct slot_table *t, struct sv model, int64_t now_ms);
 /* Would slot_table_lease() find a slot, now or when a busy one gets free? Takes nothing. */
 bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r);
 /* Remembers under any key (a turn-state) that it came from this slot, and asks for it. */
@@ -81,7 +93,7 @@ void lease_release(struct lease *l, const struct slot_verdict *v, int64_t now_ms
 void lease_meters(struct lease *l, const struct meters *m, int64_t now_ms);
 
 /* Unix ms of soonest recovery over slots of the latest over a slot's exhausted windows and
- * cooldown; 0 unknown. */
+ * cooldown; 0 unknown. Slots that wait for another token do not count. */
 int64_t slot_table_recovers_ms(struct slot_table *t, int64_t now_ms);
 
 #endif
