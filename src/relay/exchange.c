@@ -14,6 +14,7 @@
 #include "relay/relay.h"
 #include "relay/retry.h"
 #include "relay/router.h"
+#include "relay/runner.h"
 #include "slots/refresher.h"
 #include "slots/upkeep.h"
 
@@ -67,11 +68,14 @@ struct exchange {
 	struct timer token_wait;
 	char sent_token[IDENT_HEX_SIZE]; /* fingerprint of what the running attempt sent */
 
+	const struct runner *runner;
+	struct runner_place place; /* of the attempt */
 	struct upstream *upstream;
 	struct http_header *headers; /* of the running attempt; wiped at its end */
 	size_t header_count;
 	struct deferred reap; /* frees us outside of all callbacks */
 	struct exchange_times times;
+	struct exchange_log log;
 	int64_t first_attempt_us; /* monotonic; the retry budget counts from here */
 };
 
@@ -97,8 +101,10 @@ static void on_reap(struct deferred *d)
 	free(ex);
 }
 
-static void wipe_headers(struct exchange *ex)
+/* What the attempt had for itself. */
+static void leave_place(struct exchange *ex)
 {
+	runner_leave(&ex->place);
 	codex_headers_wipe(ex->headers, ex->header_count);
 	ex->header_count = 0;
 }
@@ -128,7 +134,6 @@ static void done(struct exchange *ex)
 static void log_end_of(struct exchange *ex, int status, const struct api_err *err)
 {
 	struct exchange_summary summary = {
-		.id = ex->id,
 		.status = status,
 		.slot_id = ex->answer.slot_id,
 		.attempts = ex->retry.attempts,
@@ -138,7 +143,7 @@ static void log_end_of(struct exchange *ex, int status, const struct api_err *er
 		.err = err,
 	};
 
-	exchange_log_finish(&summary);
+	exchange_log_finish(&ex->log, &summary);
 }
 
 /* Codex repeats a 413 five times and stops at a 400 (PROTOCOL 3). */
@@ -180,12 +185,12 @@ static void cancel_attempt(struct exchange *ex)
 {
 	struct slot_verdict nobody = {.kind = VERDICT_CANCELLED};
 
+	leave_place(ex);
 	if (ex->upstream) {
 		nobody.meters = upstream_meters(ex->upstream);
 		lease_release(&ex->lease, &nobody, clock_wall_ms());
 		upstream_cancel(ex->upstream);
 		ex->upstream = NULL;
-		wipe_headers(ex);
 	}
 	lease_release(&ex->lease, &nobody, clock_wall_ms());
 }
@@ -247,7 +252,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 static void end_attempt(struct exchange *ex, const struct slot_verdict *verdict)
 {
 	ex->upstream = NULL;
-	wipe_headers(ex);
+	leave_place(ex);
 	lease_release(&ex->lease, verdict, clock_wall_ms());
 }
 
@@ -302,7 +307,7 @@ static void on_upstream_event(struct upstream *u, void *arg, const struct event 
 		set_state(ex, STREAM);
 	if (ev->type == EVENT_RATE_LIMITS)
 		note_meters(ex, u);
-	err = answer_event(&ex->answer, ev);
+	err = runner_event(ex->runner, &ex->answer, ex->turn.model, ev);
 	if (err)
 		on_answer_error(ex, err);
 	else if (ex->turn.satisfied && !event_is_terminal(ev->type))
@@ -396,9 +401,9 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 	enum retry_action action = decide(ex, f);
 
 	if (ex->state == WAIT_TOKEN)
-		exchange_log_token(ex->id, ex->lease.slot->id, f, action);
+		exchange_log_token(&ex->log, ex->lease.slot->id, f, action);
 	else
-		exchange_log_attempt(ex->id, ex->lease.slot->id, f, action);
+		exchange_log_attempt(&ex->log, ex->lease.slot->id, f, action);
 	count_retry(ex, f, action);
 	if (action == RETRY_SAME_REFRESHED) {
 		forget_tried(ex);
@@ -463,7 +468,7 @@ static void on_upstream_end(struct upstream *u, void *arg, const struct failure 
 		return;
 	}
 	ex->upstream = NULL;
-	wipe_headers(ex);
+	leave_place(ex);
 	lease_note(&ex->lease, &verdict, clock_wall_ms());
 	retry_or_fail(ex, failure);
 }
@@ -486,7 +491,7 @@ static int build_body(struct exchange *ex, struct api_err *err)
 
 	if (ex->upstream_body.len)
 		return 0;
-	return codex_body_build(ex->turn.upstream, &options, &ex->upstream_body, err);
+	return ex->runner->body(ex->conf, ex->turn.upstream, &options, &ex->upstream_body, err);
 }
 
 static int build_headers(struct exchange *ex, const struct codex_cred *cred)
@@ -510,7 +515,8 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 			arena_alloc(&ex->arena, CODEX_HEADERS_MAX * sizeof(struct http_header));
 	if (!ex->headers)
 		return -ENOMEM;
-	return codex_headers_build(cred, &options, &ex->arena, ex->headers, &ex->header_count);
+	return ex->runner->headers(&ex->place, cred, &options, ex->turn.model, &ex->arena,
+		ex->headers, &ex->header_count);
 }
 
 static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
@@ -525,10 +531,10 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,
 	};
 
-	snprintf(url, sizeof(url), "%.*s/codex/responses", SV_ARG(cred->base_url));
+	ex->runner->url(&ex->place, cred, url, sizeof(url));
 	ex->retry.attempts++;
-	ex->upstream =
-		upstream_start(ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
+	ex->upstream = upstream_start(
+		ex->relay->loop, ex->runner->pool(&ex->place), &request, &upstream_ops, ex);
 }
 
 /* The slot's file holds a token that cannot be sent: the slot is out until it brings another. */
@@ -544,21 +550,18 @@ static void refuse_token(struct exchange *ex)
 
 	api_err_set(&f.err, 502, "server_error", "bad_slot_credential",
 		"The slot's access token is not usable.");
+	leave_place(ex);
 	lease_note(&ex->lease, &verdict, clock_wall_ms());
 	retry_or_fail(ex, &f);
 }
 
-static void start_attempt(struct exchange *ex)
+static void start_request(struct exchange *ex)
 {
 	struct codex_cred cred = slot_cred(ex->lease.slot);
 	struct api_err err;
-	int rc;
+	int rc = build_body(ex, &err);
 
-	set_state(ex, CONNECT);
-	if (!ex->first_attempt_us)
-		ex->first_attempt_us = clock_mono_us();
 	memcpy(ex->sent_token, ex->lease.slot->token_fingerprint, sizeof(ex->sent_token));
-	rc = build_body(ex, &err);
 	if (rc == -EINVAL) {
 		cancel_attempt(ex);
 		fail(ex, &err);
@@ -578,6 +581,37 @@ static void start_attempt(struct exchange *ex)
 		return;
 	}
 	start_upstream(ex, &cred);
+}
+
+/* The place where the attempt would run did not come up. */
+static void give_place_up(struct exchange *ex, const char *problem)
+{
+	struct failure f;
+	struct slot_verdict verdict = {.kind = VERDICT_FAILURE, .failure = &f};
+
+	runner_failure(problem, &f);
+	ex->retry.attempts++;
+	lease_note(&ex->lease, &verdict, clock_wall_ms());
+	retry_or_fail(ex, &f);
+}
+
+static void on_place_open(struct runner_place *place, const char *problem)
+{
+	struct exchange *ex = CONTAINER_OF(place, struct exchange, place);
+
+	if (problem)
+		give_place_up(ex, problem);
+	else
+		start_request(ex);
+}
+
+static void start_attempt(struct exchange *ex)
+{
+	set_state(ex, CONNECT);
+	if (!ex->first_attempt_us)
+		ex->first_attempt_us = clock_mono_us();
+	if (ex->runner->open(&ex->place, ex->lease.slot))
+		start_request(ex);
 }
 
 /* --- waiting for the slot's token --- */
@@ -673,8 +707,7 @@ static bool try_lease(struct exchange *ex)
 		return false;
 	waitq_remove(&ex->waiter);
 	note_queued(ex);
-	exchange_log_selection(
-		ex->id, ex->relay->slots, &report, ex->retry.attempts + 1, ex->times.queued_us);
+	exchange_log_selection(&ex->log, &report, ex->retry.attempts + 1, ex->times.queued_us);
 	if (err)
 		fail_exhausted(ex, &report);
 	else
@@ -806,6 +839,8 @@ static struct exchange *exchange_new(
 
 	ex->relay = relay;
 	ex->conf = conf_ref(relay->conf);
+	ex->runner = runner_of(ex->conf);
+	ex->place = (struct runner_place){.relay = relay, .on_open = on_place_open};
 	ex->stream = stream;
 	ident_uuid7(ex->id);
 	ex->times.started_us = http_stream_started_us(stream);
@@ -856,7 +891,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	struct sv text;
 	int rc = read_body(ex, &err);
 
-	exchange_log_start(ex->id, request, &ex->turn, ex->body.len, http_stream_peer(stream));
+	exchange_log_start(&ex->log, relay, ex->id, stream, &ex->turn, ex->body.len);
 	if (rc) {
 		fail(ex, &err);
 		return;
@@ -875,6 +910,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
 	ex->session = find_session(ex, request);
+	exchange_log_session(&ex->log, ex->session);
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);

@@ -4,6 +4,9 @@
 #include "base/log.h"
 #include "conf/runtime_dir.h"
 #include "io/fetch_conf.h"
+#include "openclaw/openclaw_gateway.h"
+#include "openclaw/openclaw_room.h"
+#include "openclaw/openclaw_usage.h"
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
@@ -70,19 +73,24 @@ static void on_hangup(void *arg, int signo)
 	struct relay *r = arg;
 
 	(void)signo;
+	if (r->closing)
+		return;
 	conf_reload_now(&r->conf_reload);
 	timer_start(&r->reload, 0);
 }
 
+bool relay_reload_slots(struct relay *r)
+{
+	if (saver_is_writing(r->saver))
+		return false;
+	reload_slots(r);
+	return true;
+}
+
 static void on_reload_due(struct timer *t)
 {
-	struct relay *r = CONTAINER_OF(t, struct relay, reload);
-
-	if (saver_is_writing(r->saver)) {
+	if (!relay_reload_slots(CONTAINER_OF(t, struct relay, reload)))
 		timer_start(t, RELOAD_DELAY_MS);
-		return;
-	}
-	reload_slots(r);
 }
 
 /* Somebody edits files while we run. name: NULL when it was several. */
@@ -110,6 +118,7 @@ static void on_refreshes_over(void *arg)
 	/* A further signal must not end the process while it writes its state. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 }
 
 static void close_all(struct relay *r)
@@ -124,6 +133,7 @@ static void close_all(struct relay *r)
 	dir_watch_free(r->watch);
 	r->watch = NULL;
 	exchange_abort_all(r);
+	openclaw_gateways_stop(r->gateways);
 	if (r->extension)
 		r->extension->on_stop(r);
 	if (r->upkeep)
@@ -218,6 +228,7 @@ static int load_state(struct relay *r)
 			"not a runtime directory; run: codex-slot-relay init");
 	if (rc)
 		return complain(EXIT_RUNTIME_DIR, "configuration refused", err.message);
+	r->conf_at_start = conf_ref(r->conf);
 	r->slots = slot_table_new();
 	slot_table_configure(r->slots, r->conf);
 	if (store_load(r->root, r->conf, r->slots, &err))
@@ -292,10 +303,14 @@ static void start_env(struct relay *r)
 		.table = r->slots,
 		.root = r->root,
 		.conf = r->conf,
+		.openclaw_usage = openclaw_usage_source(),
 	};
 	r->env.refresher = refresher_new(&r->env);
 	r->auth_watch = auth_watch_new(&r->env);
 	r->upkeep = upkeep_new(&r->env);
+	/* What a relay left that was killed. */
+	openclaw_room_sweep(r->root);
+	r->gateways = openclaw_gateways_new(&r->env);
 }
 
 static int start(struct relay *r)
@@ -308,6 +323,8 @@ static int start(struct relay *r)
 	log_init(STDERR_FILENO, level_of(r->conf->log_level));
 	raise_descriptor_limit();
 	r->started_ms = clock_wall_ms();
+	r->stats = stats_new(r->started_ms);
+	r->journal = journal_new();
 	r->loop = loop_new();
 	timer_init(&r->reload, r->loop, on_reload_due);
 	conf_reload_start(&r->conf_reload);
@@ -343,11 +360,15 @@ static void tear_down(struct relay *r)
 	upkeep_free(r->upkeep);
 	refresher_free(r->env.refresher);
 	auth_watch_free(r->auth_watch);
+	openclaw_gateways_free(r->gateways);
 	saver_free(r->saver);
 	waitq_free(r->waitq);
 	if (r->loop)
 		loop_free(r->loop);
+	stats_free(r->stats);
+	journal_free(r->journal);
 	slot_table_free(r->slots);
+	conf_unref(r->conf_at_start);
 	conf_unref(r->conf);
 	free(r->root);
 	free(r->profile);

@@ -310,6 +310,11 @@ static void on_gone(struct http_stream *s, void *arg, enum conn_end why)
 		user->ops->on_gone(user, why);
 }
 
+static const char *fault_code(const struct http_fault *fault)
+{
+	return fault->status == 413 ? "payload_too_large" : "bad_request";
+}
+
 static void render_fault(const struct http_request *request, const struct http_fault *fault,
 	struct buf *out, void *arg)
 {
@@ -317,8 +322,8 @@ static void render_fault(const struct http_request *request, const struct http_f
 
 	(void)request;
 	begin_answer(arg);
-	api_err_set(&err, fault->status, "invalid_request_error",
-		fault->status == 413 ? "payload_too_large" : "bad_request", "%s", fault->message);
+	api_err_set(&err, fault->status, "invalid_request_error", fault_code(fault), "%s",
+		fault->message);
 	api_err_write(&err, clock_wall_ms() / 1000, out);
 }
 
@@ -339,7 +344,7 @@ static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 
 static void on_fault(struct http_stream *s, const struct http_fault *fault, void *arg)
 {
-	(void)arg;
+	reply_count(arg, s, fault->status, fault_code(fault), fault->message);
 	log_begin(LOG_WARN, "request.refused");
 	log_str("peer", sv_cstr(http_stream_peer(s)));
 	log_i64("status", fault->status);
