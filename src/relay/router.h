@@ -44,6 +44,7 @@ struct sv router_param(const struct relay *r);
 struct route_user {
 	const struct route_user_ops *ops;
 	const char *id;
+	bool has_request_id; /* the answer has an x-request-id: upstream's */
 };
 struct route_user_ops {
 	void (*on_drain)(struct route_user *user);
