@@ -254,8 +254,9 @@ def test_a_hundred_edits_in_a_row_end_with_the_last_one(sim, relay):
     for number in range(100):
         write = write_and_rename if number % 2 else write_in_place
         write(relay, config_text(relay, {"usageTtlSeconds": 1000 + number}))
+    mark = relay.mark()
     relay.signal(signal.SIGHUP)
-    relay.wait_for("config.reload", lambda l: "slots" in l["file"])
+    relay.wait_for("config.reload", lambda l: "slots" in l["file"], since=mark)
     shown = relay.get("/admin/config").json["config"]
     assert shown["usageTtlSeconds"] == 1099
     assert all(l["ok"] for l in reloads(relay))
