@@ -22,6 +22,8 @@ struct codex_body_rule {
 };
 
 struct codex_body_options {
+	bool compact;	 /* for the compact endpoint, which takes nothing about the way of answering
+			  */
 	bool native;	 /* a Codex client's body: copied byte for byte unless drop_reasoning */
 	struct sv model; /* replaces `model` when not empty (alias resolved), native too */
 	struct sv prompt_cache_key; /* used when the body has none; ignored for native bodies */

@@ -23,12 +23,13 @@ struct state {
 
 /* --- request --- */
 
-enum { MODEL, INPUT, STREAM };
+enum { MODEL, INPUT, STREAM, PREVIOUS };
 
 static const struct shape_rule rules[] = {
 	[MODEL] = SHAPE_RULE("model", SHAPE_STRING, "a string"),
 	[INPUT] = SHAPE_RULE("input", SHAPE_STRING | SHAPE_ARRAY, "a string or an array"),
 	[STREAM] = SHAPE_RULE("stream", SHAPE_BOOL, "a boolean"),
+	[PREVIOUS] = SHAPE_RULE("previous_response_id", SHAPE_STRING, "a string"),
 	SHAPE_RULE("instructions", SHAPE_STRING, "a string"),
 	SHAPE_RULE("tools", SHAPE_ARRAY, "an array"),
 	SHAPE_RULE("tool_choice", SHAPE_STRING | SHAPE_OBJECT, "a string or an object"),
@@ -43,7 +44,6 @@ static const struct shape_rule rules[] = {
 	SHAPE_RULE("max_output_tokens", SHAPE_NUMBER, "a number"),
 	SHAPE_RULE("prompt_cache_key", SHAPE_STRING, "a string"),
 	SHAPE_RULE("service_tier", SHAPE_STRING, "a string"),
-	SHAPE_RULE("previous_response_id", SHAPE_STRING, "a string"),
 	SHAPE_RULE("background", SHAPE_BOOL, "a boolean"),
 };
 
@@ -56,7 +56,7 @@ static int parse(struct turn *t, struct api_err *err)
 		return -EINVAL;
 	if (jv_str(member[MODEL], t->arena, &t->model) || t->model.n == 0)
 		return api_err_param(err, "model", "'model' must be a non-empty string.");
-	if (jv_is_nil(member[INPUT]))
+	if (jv_is_nil(member[INPUT]) && jv_is_nil(member[PREVIOUS]))
 		return api_err_param(err, "input", "'input' is missing.");
 	t->stream = jv_is_true(member[STREAM]);
 	return 0;
@@ -76,6 +76,7 @@ static int begin(struct turn *t)
 	t->state = s;
 	t->usage = (struct usage){.known = false};
 	buf_reset(&t->fold, KIB(64));
+	buf_reset(&t->stored, 0);
 	return 0;
 }
 
@@ -100,7 +101,15 @@ static struct response_object describe(struct turn *t, struct jv upstream)
 		.model = s->model[0] ? sv_cstr(s->model) : t->model,
 		.created_at = s->created_at,
 		.now_s = t->now_s,
+		.store = t->store,
 	};
+}
+
+/* The finished answer's object stands at the end of out. */
+static void keep_object(struct turn *t, const struct buf *out, size_t from)
+{
+	if (t->store && !buf_error(out))
+		buf_add(&t->stored, out->data + from, out->len - from);
 }
 
 /* A terminal event's response whose status is missing has the one that the event's name says. */
@@ -121,6 +130,7 @@ static void send_response_event(struct turn *t, const struct event *ev, struct b
 	struct state *s = t->state;
 	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
 	struct buf json, items;
+	size_t from;
 	struct jw w;
 
 	object.default_status = default_status(ev->type);
@@ -134,7 +144,10 @@ static void send_response_event(struct turn *t, const struct event *ev, struct b
 	jw_key_lit(&w, SV("type"));
 	jw_str_raw(&w, type_name(ev));
 	jw_key_lit(&w, SV("response"));
+	from = json.len;
 	response_object_write(&object, &w);
+	if (event_is_terminal(ev->type) && !buf_error(&items))
+		keep_object(t, &json, from);
 	jw_ki64(&w, "sequence_number", s->sequence++);
 	jw_end(&w);
 	if (buf_error(&json) || buf_error(&items))
@@ -224,6 +237,7 @@ static void fold_terminal(struct turn *t, const struct event *ev, struct buf *ou
 {
 	struct state *s = t->state;
 	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
+	size_t from = out->len;
 	struct buf items;
 	struct jw w = jw_begin(out);
 
@@ -234,6 +248,7 @@ static void fold_terminal(struct turn *t, const struct event *ev, struct buf *ou
 	response_object_write(&object, &w);
 	if (buf_error(&items))
 		out->error = buf_error(&items);
+	keep_object(t, out, from);
 	buf_fini(&items);
 }
 
@@ -341,6 +356,7 @@ static void heartbeat(struct turn *t, struct buf *out)
 
 const struct dialect dialect_responses = {
 	.name = "responses",
+	.stores = true,
 	.parse = parse,
 	.begin = begin,
 	.on_event = on_event,

@@ -1,7 +1,6 @@
 #include "relay/exchange.h"
 
 #include "base/clock.h"
-#include "base/jw.h"
 #include "base/log.h"
 #include "codex/body.h"
 #include "codex/headers.h"
@@ -11,6 +10,7 @@
 #include "relay/exhausted.h"
 #include "relay/model_list.h"
 #include "relay/offline.h"
+#include "relay/recall.h"
 #include "relay/relay.h"
 #include "relay/retry.h"
 #include "relay/router.h"
@@ -52,6 +52,7 @@ struct exchange {
 	struct buf upstream_body; /* empty until built */
 	struct turn turn;
 	struct answer answer;
+	struct recall recall;
 	struct sv session;    /* affinity key and upstream session id; in the arena */
 	struct sv turn_state; /* the client's x-codex-turn-state, or empty */
 	uint64_t model_hash;
@@ -290,6 +291,7 @@ static void finish(struct exchange *ex)
 		on_answer_error(ex, err);
 		return;
 	}
+	recall_keep(&ex->recall, &ex->turn, ex->session);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -491,6 +493,7 @@ static const struct upstream_ops upstream_ops = {
 static int build_body(struct exchange *ex, struct api_err *err)
 {
 	struct codex_body_options options = {
+		.compact = ex->turn.dialect->compacts,
 		.native = ex->turn.native,
 		.model = ex->aliased ? ex->turn.model : SV_NONE,
 		.prompt_cache_key = ex->session,
@@ -514,7 +517,8 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 		.user_agent = sv_cstr(ex->conf->upstream_user_agent),
 		.session = ex->session,
 		.request_id = sv_cstr(ex->id),
-		.accept = SV("text/event-stream"),
+		.accept = ex->turn.dialect->compacts ? SV("application/json")
+						     : SV("text/event-stream"),
 		.content_type = SV("application/json"),
 	};
 
@@ -534,11 +538,13 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 		.headers = ex->headers,
 		.header_count = ex->header_count,
 		.body = buf_sv(&ex->upstream_body),
+		.document = ex->turn.dialect->compacts,
 		.connect_timeout_ms = ex->conf->upstream_connect_timeout_s * 1000,
 		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,
 	};
 
-	snprintf(url, sizeof(url), "%.*s/codex/responses", SV_ARG(cred->base_url));
+	snprintf(url, sizeof(url), "%.*s/codex/responses%s", SV_ARG(cred->base_url),
+		ex->turn.dialect->compacts ? "/compact" : "");
 	ex->retry.attempts++;
 	ex->upstream =
 		upstream_start(ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
@@ -646,56 +652,15 @@ static void use_lease(struct exchange *ex)
 
 /* --- waiting for a slot --- */
 
-/* No slot would serve it later either: upstream has refused the model with all that are left. */
-static bool is_about_model(const struct lease_report *report)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < report->count; i++) {
-		switch (report->reasons[i]) {
-		case PICK_MODEL:
-			any = true;
-			break;
-		case PICK_DISABLED:
-		case PICK_NO_CREDENTIAL:
-		case PICK_REAUTH_REQUIRED:
-			break;
-		default:
-			return false;
-		}
-	}
-	return any;
-}
-
-/* In upstream's words, and for a Codex client in upstream's shape. */
-static void refuse_model(struct exchange *ex)
-{
-	struct api_err err;
-	struct buf body;
-	struct jw w;
-
-	api_err_set(&err, 400, "invalid_request_error", "",
-		"The '%.*s' model is not supported when using Codex with a ChatGPT account.",
-		ex->turn.model.n > 128 ? 128 : (int)ex->turn.model.n, ex->turn.model.p);
-	buf_init(&body, KIB(8));
-	w = jw_begin(&body);
-	jw_obj(&w);
-	jw_kstr(&w, "detail", sv_cstr(err.message));
-	jw_end(&w);
-	if (ex->turn.native && !buf_error(&body))
-		err.body = arena_dup(&ex->arena, buf_sv(&body));
-	buf_fini(&body);
-	fail(ex, &err);
-}
-
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
 	const struct pick_result *picked = &report->pick;
 	const char *plan_type = "";
 	struct api_err err;
 
-	if (is_about_model(report)) {
-		refuse_model(ex);
+	if (exhausted_is_about_model(report)) {
+		exhausted_describe_model(&ex->turn, &err);
+		fail(ex, &err);
 		return;
 	}
 	if (picked->recovers_ms && report->reasons[picked->recovers_index] == PICK_EXPIRED) {
@@ -788,7 +753,9 @@ static struct sv usable_session(struct exchange *ex, struct sv key)
 	return arena_dup(&ex->arena, sv_cstr(derived));
 }
 
-/* What names the conversation: the client's header, its prompt_cache_key, else what it begins with.
+/*
+ * What names the conversation: the client's header, its prompt_cache_key, the answer that it goes
+ * on from, else what it begins with.
  */
 static struct sv find_session(struct exchange *ex, const struct http_request *request)
 {
@@ -799,6 +766,8 @@ static struct sv find_session(struct exchange *ex, const struct http_request *re
 		return usable_session(ex, key);
 	if (!jv_str(jv_get(ex->turn.upstream, SV("prompt_cache_key")), &ex->arena, &key) && key.n)
 		return usable_session(ex, key);
+	if (ex->recall.session.n)
+		return ex->recall.session;
 	codex_body_derive_key(ex->turn.upstream, derived);
 	return arena_dup(&ex->arena, sv_cstr(derived));
 }
@@ -887,6 +856,7 @@ static void say_offline(struct exchange *ex, struct sv text)
 		fail_out_of_memory(ex);
 		return;
 	}
+	recall_keep(&ex->recall, &ex->turn, ex->session);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -923,6 +893,9 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	struct sv text;
 	int rc = read_body(ex, &err);
 
+	if (!rc)
+		rc = recall_expand(&ex->recall, relay->continuation, router_client_token(request),
+			&ex->turn, &err);
 	exchange_log_start(&ex->log, relay, ex->id, stream, &ex->turn, ex->body.len);
 	if (rc) {
 		fail(ex, &err);
