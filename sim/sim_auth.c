@@ -18,6 +18,8 @@
 #define CLIENT_ID SV("app_EMoamEEZ73f0CkXaXp7hrann")
 #define DEFAULT_SCOPE SV("openid profile email offline_access")
 enum { CODE_LIFE_S = 600, DEVICE_LIFE_S = 900, GRANTS_COUNT = 1000 };
+/* RFC 7636: base64url of a SHA-256, and the length of a verifier. */
+enum { CHALLENGE_BYTES = 43, VERIFIER_MIN_BYTES = 43, VERIFIER_MAX_BYTES = 128 };
 
 /* An authorization code, and for device logins what leads to it. */
 struct grant {
@@ -29,7 +31,7 @@ struct grant {
 	char device_id[SIM_ID_SIZE]; /* "": a browser login */
 	char user_code[16];
 	int64_t polls_left; /* pending answers before approval; -1: until approved */
-	bool approved;
+	bool approved, denied;
 };
 
 struct sim_auth {
@@ -116,36 +118,90 @@ static void challenge_of(struct sv verifier, struct buf *out)
 	b64url_encode(sv_make((const char *)digest, sizeof(digest)), out);
 }
 
-static void redirect(struct sim_txn *t, struct sv uri, const struct grant *g, struct sv state)
+/* Sends the browser back with what the login gave: a code, or an error. */
+static void redirect(struct sim_txn *t, struct sv uri, struct sv given, struct sv state)
 {
 	struct buf location;
 
 	buf_init(&location, KIB(16));
 	buf_add_sv(&location, uri);
-	buf_add_char(&location, sv_find(uri, SV("?")) < 0 ? '?' : '&');
-	buf_addf(&location, "code=%s&scope=openid+profile+email+offline_access&state=", g->code);
+	buf_add_char(&location, '?');
+	buf_add_sv(&location, given);
+	buf_add_lit(&location, "&state=");
 	url_escape(state, &location);
 	sim_txn_respond_with(t, 302, SV("text/html; charset=utf-8"), SV("<p>Signed in.</p>"),
 		(struct http_header){SV("location"), buf_sv(&location)});
 	buf_fini(&location);
 }
 
+/* The client is registered with http://localhost/auth/callback and a fixed port; here any port is
+ * good, for tests choose theirs at run time. */
+static bool is_registered(struct sv uri)
+{
+	struct url u;
+
+	return url_parse(uri, &u) == 0 && sv_eq(u.scheme, SV("http")) &&
+	       sv_eq(u.host, SV("localhost")) && sv_eq(u.path, SV("/auth/callback")) &&
+	       u.path.p + u.path.n == uri.p + uri.n;
+}
+
+static bool has_scope(struct sv scopes, struct sv wanted)
+{
+	while (scopes.n) {
+		if (sv_eq(sv_split(&scopes, ' '), wanted))
+			return true;
+	}
+	return false;
+}
+
+/* What is wrong with a request to sign somebody in; NULL: nothing. */
+static const char *check_authorize(struct sim_txn *t)
+{
+	struct sv scope = sim_form_query(t, SV("scope"));
+	struct sv challenge = sim_form_query(t, SV("code_challenge"));
+
+	if (!sv_eq(sim_form_query(t, SV("response_type")), SV("code")))
+		return "response_type=code is required.";
+	if (!sv_eq(sim_form_query(t, SV("client_id")), CLIENT_ID))
+		return "Unknown client_id.";
+	if (!is_registered(sim_form_query(t, SV("redirect_uri"))))
+		return "redirect_uri is not registered for this client.";
+	if (!sim_form_query(t, SV("state")).n)
+		return "state is required.";
+	if (!sv_eq(sim_form_query(t, SV("code_challenge_method")), SV("S256")) ||
+		challenge.n != CHALLENGE_BYTES)
+		return "code_challenge and code_challenge_method=S256 are required.";
+	if (!has_scope(scope, SV("openid")) || !has_scope(scope, SV("offline_access")))
+		return "scope must hold openid and offline_access.";
+	return NULL;
+}
+
+static void send_back(struct sim_txn *t, struct sim_account *a, struct sv uri, struct sv state)
+{
+	const char *error = t->sim->settings.login_error;
+	struct grant *g;
+	struct buf given;
+
+	buf_init(&given, KIB(1));
+	if (error[0]) {
+		buf_addf(&given, "error=%s&error_description=The+login+was+ended.", error);
+	} else {
+		g = new_grant(t->sim->auth, a, CODE_LIFE_S);
+		buf_add_sv(&g->challenge, sim_form_query(t, SV("code_challenge")));
+		buf_add_sv(&g->redirect_uri, uri);
+		buf_addf(&given, "code=%s&scope=openid+profile+email+offline_access", g->code);
+	}
+	redirect(t, uri, buf_sv(&given), state);
+	buf_fini(&given);
+}
+
 void sim_auth_authorize(struct sim_txn *t)
 {
-	struct sv uri = sim_form_query(t, SV("redirect_uri"));
-	struct sv state = sim_form_query(t, SV("state"));
-	struct sv challenge = sim_form_query(t, SV("code_challenge"));
+	const char *wrong = check_authorize(t);
 	struct sim_account *a;
-	struct grant *g;
 
-	if (!sv_eq(sim_form_query(t, SV("response_type")), SV("code")) ||
-		!sv_eq(sim_form_query(t, SV("client_id")), CLIENT_ID) || !uri.n || !state.n ||
-		!challenge.n ||
-		!sv_eq(sim_form_query(t, SV("code_challenge_method")), SV("S256")) ||
-		!http_is_field_value(uri)) {
-		sim_txn_error(t, 400, "invalid_request",
-			"response_type=code, client_id, redirect_uri, state, code_challenge and "
-			"code_challenge_method=S256 are required.");
+	if (wrong) {
+		sim_txn_error(t, 400, "invalid_request", wrong);
 		return;
 	}
 	a = next_login(t->sim->auth, sim_form_query(t, SV("login_hint")));
@@ -154,10 +210,7 @@ void sim_auth_authorize(struct sim_txn *t)
 		return;
 	}
 	sim_txn_set_account(t, a);
-	g = new_grant(t->sim->auth, a, CODE_LIFE_S);
-	buf_add_sv(&g->challenge, challenge);
-	buf_add_sv(&g->redirect_uri, uri);
-	redirect(t, uri, g, state);
+	send_back(t, a, sim_form_query(t, SV("redirect_uri")), sim_form_query(t, SV("state")));
 }
 
 /* {"error":"invalid_grant","error_description":…}, as OAuth has it. */
@@ -218,17 +271,41 @@ static struct grant *find_code(struct sim_auth *auth, struct sv code)
 	return g;
 }
 
-static bool redirect_matches(const struct grant *g, struct sv uri)
+/* Device logins end at a page of the issuer, as which the client knows us. */
+static bool is_own_callback(struct sim_txn *t, struct sv uri)
 {
-	if (g->device_id[0])
-		return sv_ends(uri, SV("/deviceauth/callback"));
-	return sv_eq(buf_sv(&g->redirect_uri), uri);
+	struct buf own;
+	bool same;
+
+	buf_init(&own, KIB(2));
+	buf_addf(&own, "http://%.*s/deviceauth/callback", SV_ARG(sim_txn_header(t, SV("host"))));
+	same = sv_eq(buf_sv(&own), uri);
+	buf_fini(&own);
+	return same;
+}
+
+static bool redirect_matches(struct sim_txn *t, const struct grant *g, struct sv uri)
+{
+	return g->device_id[0] ? is_own_callback(t, uri) : sv_eq(buf_sv(&g->redirect_uri), uri);
+}
+
+static bool verifier_matches(const struct grant *g, struct sv verifier)
+{
+	struct buf challenge;
+	bool same;
+
+	if (verifier.n < VERIFIER_MIN_BYTES || verifier.n > VERIFIER_MAX_BYTES)
+		return false;
+	buf_init(&challenge, KIB(1));
+	challenge_of(verifier, &challenge);
+	same = sv_eq(buf_sv(&challenge), buf_sv(&g->challenge));
+	buf_fini(&challenge);
+	return same;
 }
 
 static void exchange_code(struct sim_txn *t, const struct sim_form *f)
 {
 	struct grant *g = find_code(t->sim->auth, sim_form_get(f, SV("code")));
-	struct buf challenge;
 	bool ok;
 
 	if (!g || g->expires_s < sim_now_s(t->sim) || (g->device_id[0] && !g->approved)) {
@@ -236,11 +313,8 @@ static void exchange_code(struct sim_txn *t, const struct sim_form *f)
 			t, 400, "invalid_grant", "The authorization code is unknown or expired.");
 		return;
 	}
-	buf_init(&challenge, KIB(1));
-	challenge_of(sim_form_get(f, SV("code_verifier")), &challenge);
-	ok = sv_eq(buf_sv(&challenge), buf_sv(&g->challenge));
-	buf_fini(&challenge);
-	if (!ok || !redirect_matches(g, sim_form_get(f, SV("redirect_uri")))) {
+	ok = verifier_matches(g, sim_form_get(f, SV("code_verifier")));
+	if (!ok || !redirect_matches(t, g, sim_form_get(f, SV("redirect_uri")))) {
 		oauth_error(t, 400, "invalid_grant",
 			ok ? "redirect_uri does not match." : "code_verifier does not match.");
 		return;
@@ -346,6 +420,7 @@ static void make_device(struct sim *sim, struct grant *g)
 {
 	uint64_t digits = sim_ids_next(&sim->random);
 	char verifier[SIM_ID_SIZE];
+	char more[SIM_ID_SIZE];
 
 	sim_ids_make(sim, "deviceauth_", g->device_id);
 	for (size_t i = 0; i < 4; i++)
@@ -353,12 +428,13 @@ static void make_device(struct sim *sim, struct grant *g)
 	snprintf(g->user_code + 4, sizeof(g->user_code) - 4, "-%05u",
 		(unsigned)(digits >> 32) % 100000);
 	sim_ids_make(sim, "verifier_", verifier);
-	buf_add_cstr(&g->verifier, verifier);
+	sim_ids_make(sim, "_", more);
+	buf_addf(&g->verifier, "%s%s", verifier, more);
 	challenge_of(buf_sv(&g->verifier), &g->challenge);
 	g->polls_left = sim->settings.device_pending_polls;
 }
 
-void sim_auth_usercode(struct sim_txn *t)
+static void start_device(struct sim_txn *t)
 {
 	struct sim *sim = t->sim;
 	struct sim_account *a = next_login(sim->auth, SV_NONE);
@@ -387,6 +463,11 @@ void sim_auth_usercode(struct sim_txn *t)
 	buf_fini(&out);
 }
 
+void sim_auth_usercode(struct sim_txn *t)
+{
+	with_script(t, start_device);
+}
+
 static struct grant *find_device(struct sim_auth *auth, struct sv device_id, struct sv user_code)
 {
 	struct grant *g = auth->grants;
@@ -401,9 +482,19 @@ bool sim_auth_approve(struct sim_auth *auth, struct sv user_code)
 {
 	struct grant *g = find_device(auth, SV_NONE, user_code);
 
-	if (!g)
+	if (!g || g->denied)
 		return false;
 	g->approved = true;
+	return true;
+}
+
+bool sim_auth_deny(struct sim_auth *auth, struct sv user_code)
+{
+	struct grant *g = find_device(auth, SV_NONE, user_code);
+
+	if (!g || g->approved)
+		return false;
+	g->denied = true;
 	return true;
 }
 
@@ -416,7 +507,27 @@ void sim_auth_device_page(struct sim_txn *t)
 			t, 404, SV("text/plain"), SV("Open /codex/device?user_code=CODE\n"));
 }
 
-void sim_auth_device_token(struct sim_txn *t)
+/* Otherwise it has been answered why not. */
+static bool device_is_ready(struct sim_txn *t, struct grant *g)
+{
+	const char *code = NULL;
+
+	if (!g->approved && !g->denied && g->polls_left == 0)
+		g->approved = true;
+	else if (g->polls_left > 0)
+		g->polls_left--;
+	if (g->expires_s < sim_now_s(t->sim))
+		code = "expired_token";
+	else if (g->denied)
+		code = "access_denied";
+	else if (!g->approved)
+		code = "deviceauth_authorization_unknown";
+	if (code)
+		sim_txn_error(t, 403, code, "Device authorization failed. Please try again.");
+	return !code;
+}
+
+static void answer_poll(struct sim_txn *t)
 {
 	struct sim_form f;
 	struct grant *g = NULL;
@@ -425,15 +536,13 @@ void sim_auth_device_token(struct sim_txn *t)
 	if (sim_form_init(&f, t))
 		g = find_device(t->sim->auth, sim_form_get(&f, SV("device_auth_id")),
 			sim_form_get(&f, SV("user_code")));
-	if (g && !g->approved && g->polls_left == 0)
-		g->approved = true;
-	else if (g && g->polls_left > 0)
-		g->polls_left--;
-	if (!g || !g->approved) {
+	if (!g || !sim_form_get(&f, SV("device_auth_id")).n) {
 		sim_txn_error(t, 403, "deviceauth_authorization_unknown",
 			"Device authorization is unknown. Please try again.");
 		return;
 	}
+	if (!device_is_ready(t, g))
+		return;
 	sim_txn_set_account(t, g->account);
 	buf_init(&out, KIB(2));
 	buf_addf(&out,
@@ -442,4 +551,9 @@ void sim_auth_device_token(struct sim_txn *t)
 		g->code, buf_cstr(&g->challenge), buf_cstr(&g->verifier));
 	sim_txn_json(t, 200, buf_sv(&out));
 	buf_fini(&out);
+}
+
+void sim_auth_device_token(struct sim_txn *t)
+{
+	with_script(t, answer_poll);
 }

@@ -19,7 +19,8 @@ void sim_auth_usercode(struct sim_txn *t);
 void sim_auth_device_token(struct sim_txn *t);
 /* GET /codex/device?user_code=…: what a person would do in the browser. */
 void sim_auth_device_page(struct sim_txn *t);
-/* Approves a pending device login; false when there is none of this user code. */
+/* Approves or denies a pending device login; false when there is none of this user code. */
 bool sim_auth_approve(struct sim_auth *auth, struct sv user_code);
+bool sim_auth_deny(struct sim_auth *auth, struct sv user_code);
 
 #endif

@@ -252,11 +252,12 @@ static void get_settings(struct call *c)
 	const struct sim_settings *s = &c->sim->settings;
 
 	answer_jansson(
-		c->stream, json_pack("{s:I,s:I,s:b,s:b,s:I,s:b,s:s}", "pace_ms", s->pace_ms,
+		c->stream, json_pack("{s:I,s:I,s:b,s:b,s:I,s:b,s:s,s:s}", "pace_ms", s->pace_ms,
 				   "capacity_tokens", s->capacity_tokens, "output_in_terminal",
 				   s->output_in_terminal, "device_enabled", s->device_enabled,
 				   "device_pending_polls", s->device_pending_polls, "models_etag",
-				   s->models_etag, "login_account", s->login_account));
+				   s->models_etag, "login_account", s->login_account, "login_error",
+				   s->login_error));
 }
 
 static void post_settings(struct call *c)
@@ -265,14 +266,15 @@ static void post_settings(struct call *c)
 	json_int_t pace = s->pace_ms, capacity = s->capacity_tokens,
 		   polls = s->device_pending_polls;
 	int output = s->output_in_terminal, enabled = s->device_enabled, etag = s->models_etag;
-	const char *login = s->login_account;
+	const char *login = s->login_account, *login_error = s->login_error;
 	json_error_t error;
 
 	if (!c->body ||
-		json_unpack_ex(c->body, &error, JSON_STRICT, "{s?I,s?I,s?b,s?b,s?I,s?b,s?s}",
+		json_unpack_ex(c->body, &error, JSON_STRICT, "{s?I,s?I,s?b,s?b,s?I,s?b,s?s,s?s}",
 			"pace_ms", &pace, "capacity_tokens", &capacity, "output_in_terminal",
 			&output, "device_enabled", &enabled, "device_pending_polls", &polls,
-			"models_etag", &etag, "login_account", &login) < 0) {
+			"models_etag", &etag, "login_account", &login, "login_error",
+			&login_error) < 0) {
 		sim_control_error(c->stream, 400, c->body ? error.text : "an object is needed");
 		return;
 	}
@@ -284,6 +286,8 @@ static void post_settings(struct call *c)
 	s->models_etag = etag;
 	if (login != s->login_account)
 		snprintf(s->login_account, sizeof(s->login_account), "%s", login);
+	if (login_error != s->login_error)
+		snprintf(s->login_error, sizeof(s->login_error), "%s", login_error);
 	get_settings(c);
 }
 
@@ -292,6 +296,16 @@ static void post_approve(struct call *c)
 	const char *code = json_string_value(json_object_get(c->body, "user_code"));
 
 	if (sim_auth_approve(c->sim->auth, sv_cstr(code)))
+		sim_control_ok(c->stream);
+	else
+		sim_control_error(c->stream, 404, "no such user_code");
+}
+
+static void post_deny(struct call *c)
+{
+	const char *code = json_string_value(json_object_get(c->body, "user_code"));
+
+	if (sim_auth_deny(c->sim->auth, sv_cstr(code)))
 		sim_control_ok(c->stream);
 	else
 		sim_control_error(c->stream, 404, "no such user_code");
@@ -323,6 +337,7 @@ static const struct {
 	{"GET", "/_sim/settings", false, get_settings},
 	{"POST", "/_sim/settings", false, post_settings},
 	{"POST", "/_sim/device/approve", false, post_approve},
+	{"POST", "/_sim/device/deny", false, post_deny},
 };
 
 /* Does the path fit the pattern? Then *ret_name is what stands for {id}. */

@@ -48,7 +48,7 @@ static const char HELP[] =
 	"Control API (no authentication), under http://HOST:PORT/_sim/:\n"
 	"  GET|POST accounts; GET|POST accounts/ID; GET accounts/ID/auth-profiles.json, auth.json\n"
 	"  GET|POST|DELETE accounts/ID/script (ID may be *); GET|DELETE requests; GET wait\n"
-	"  GET stats; GET|POST clock; GET|POST settings; POST reset; POST device/approve\n";
+	"  GET stats; GET|POST clock; GET|POST settings; POST reset; POST device/approve|deny\n";
 
 static const struct option OPTIONS[] = {
 	{"listen", required_argument, NULL, OPT_LISTEN},

@@ -2,9 +2,12 @@
 
 #include "admin/admin_edit.h"
 #include "admin/admin_events.h"
+#include "admin/admin_refresh.h"
 #include "admin/admin_requests.h"
 #include "admin/admin_slots.h"
 #include "admin/admin_stats.h"
+#include "admin/admin_usage.h"
+#include "admin/admin_wait.h"
 #include "relay/router.h"
 
 #include <stdlib.h>
@@ -22,6 +25,10 @@ static const struct route routes[] = {
 		"keeps requests away from a slot"},
 	{"/admin/slots/{id}/reset", "POST", ROLE_ADMIN, admin_edit_reset,
 		"clears a slot's cooldown, failures and last error"},
+	{"/admin/slots/{id}/refresh", "POST", ROLE_ADMIN, admin_refresh_slot,
+		"gives a slot a new access token now"},
+	{"/admin/refresh-usage", "POST", ROLE_ADMIN, admin_usage_refresh,
+		"asks the usage backend about one slot (?slot=) or all"},
 	{"/admin/stats", "GET, HEAD", ROLE_ADMIN, admin_stats_get,
 		"counts since the start, the last requests and errors"},
 	{"/admin/dependency-map", "GET, HEAD", ROLE_ADMIN, admin_stats_dependency_map,
@@ -57,7 +64,8 @@ static void on_stop(struct relay *r)
 
 	if (!a)
 		return;
-	admin_edit_stop(a);
+	admin_wait_stop(a);
+	a->edits = NULL; /* those that are with a thread free themselves */
 	admin_events_stop(a->events);
 }
 

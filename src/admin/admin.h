@@ -14,8 +14,8 @@ struct admin {
 	struct relay *relay;
 	struct admin_events *events;
 	struct admin_edit *edits; /* waiting and running, first come first served */
-	size_t edit_count;
-	struct admin_wait *waits; /* answers that wait for upstream */
+	struct admin_wait *waits; /* answers that come later */
+	size_t wait_count;
 };
 static inline struct admin *admin_of(struct relay *r)
 {

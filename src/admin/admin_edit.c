@@ -1,5 +1,6 @@
 #include "admin/admin_edit.h"
 
+#include "admin/admin_wait.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "conf/runtime_dir.h"
@@ -12,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EDITS_MAX = 64, RETRY_MS = 20 };
+enum { RETRY_MS = 20 };
 
 struct action {
 	const char *name; /* for the log */
@@ -27,18 +28,15 @@ static const struct action reset = {"reset", slot_edit_reset};
 static const struct action removal = {"remove", slot_edit_remove, .removes = true};
 
 struct admin_edit {
-	struct admin_edit *next;
-	struct route_user user;
-	char request_id[IDENT_UUID_SIZE];
-	struct admin *admin;
-	struct http_stream *stream; /* NULL: the client has gone */
+	struct admin_edit *next; /* in admin.edits */
+	struct admin_wait wait;
 	const struct action *action;
 	char id[LIMIT_SLOT_ID_BYTES];
 	char *root; /* ours: the thread reads it */
 	struct slot_edit edit;
 	int result, files_result;
 	struct conf_error err;
-	bool orphan; /* the relay has stopped meanwhile */
+	bool with_thread, orphan; /* orphan: the relay has stopped meanwhile */
 	struct timer retry;
 };
 
@@ -49,15 +47,16 @@ static void free_edit(struct admin_edit *e)
 	free(e);
 }
 
-static void on_gone(struct route_user *user, enum conn_end why)
+/* What a thread has is still written; what waits for one is not. */
+static void on_cancel(struct admin_wait *w)
 {
-	struct admin_edit *e = CONTAINER_OF(user, struct admin_edit, user);
+	struct admin_edit *e = CONTAINER_OF(w, struct admin_edit, wait);
 
-	(void)why;
-	e->stream = NULL;
+	if (e->with_thread)
+		e->orphan = true;
+	else
+		free_edit(e);
 }
-
-static const struct route_user_ops user_ops = {.on_gone = on_gone};
 
 /* --- the answer --- */
 
@@ -79,29 +78,30 @@ static void describe_failure(const struct admin_edit *e, struct api_err *err)
 
 static void reply_result(struct admin_edit *e)
 {
-	struct relay *r = e->admin->relay;
+	struct relay *r = e->wait.admin->relay;
 	const struct slot *slot = slot_table_find(r->slots, e->id);
 	struct api_err err;
 
 	if (e->result || e->files_result) {
 		describe_failure(e, &err);
-		reply_error(r, e->stream, &err, NULL);
+		reply_error(r, e->wait.stream, &err, NULL);
 	} else if (e->action->removes) {
-		reply_value(r, e->stream, 200, json_pack("{s:b, s:s}", "ok", 1, "removed", e->id));
+		reply_value(
+			r, e->wait.stream, 200, json_pack("{s:b, s:s}", "ok", 1, "removed", e->id));
 	} else if (slot) {
-		reply_value(r, e->stream, 200,
+		reply_value(r, e->wait.stream, 200,
 			json_pack("{s:b, s:o}", "ok", 1, "slot",
 				admin_show_slot(r, slot, clock_wall_ms())));
 	} else {
 		/* Somebody has removed it since. */
-		admin_no_slot(r, e->stream, sv_cstr(e->id));
+		admin_no_slot(r, e->wait.stream, sv_cstr(e->id));
 	}
 }
 
 static void log_edit(const struct admin_edit *e)
 {
 	log_begin(e->result ? LOG_WARN : LOG_INFO, "admin.slot");
-	log_str("request_id", sv_cstr(e->request_id));
+	log_str("request_id", sv_cstr(e->wait.request_id));
 	log_str("slot_id", sv_cstr(e->id));
 	log_str("action", sv_cstr(e->action->name));
 	log_bool("ok", e->result == 0);
@@ -126,12 +126,12 @@ static void write_out(void *arg)
 
 static void finish(struct admin_edit *e)
 {
-	struct admin *a = e->admin;
+	struct admin *a = e->wait.admin;
 
 	a->edits = e->next;
-	a->edit_count--;
+	admin_wait_end(&e->wait);
 	log_edit(e);
-	if (e->stream)
+	if (e->wait.stream)
 		reply_result(e);
 	free_edit(e);
 	run_first(a);
@@ -140,12 +140,12 @@ static void finish(struct admin_edit *e)
 /* The table must not be read again while the saver has told it that all is written. */
 static void take_over(struct admin_edit *e)
 {
-	struct slot *slot = slot_table_find(e->admin->relay->slots, e->id);
+	struct slot *slot = slot_table_find(e->wait.admin->relay->slots, e->id);
 
 	/* The operator's word is newer than what the relay found out before. */
 	if (slot && e->action == &enable && !e->result)
 		slot->dead = false;
-	if (!e->result && !relay_reload_slots(e->admin->relay)) {
+	if (!e->result && !relay_reload_slots(e->wait.admin->relay)) {
 		timer_start(&e->retry, RETRY_MS);
 		return;
 	}
@@ -161,6 +161,7 @@ static void on_written(void *arg)
 {
 	struct admin_edit *e = arg;
 
+	e->with_thread = false;
 	if (e->orphan)
 		free_edit(e);
 	else
@@ -169,43 +170,42 @@ static void on_written(void *arg)
 
 static void run_first(struct admin *a)
 {
-	if (a->edits)
-		loop_work(a->relay->loop, write_out, on_written, a->edits);
+	if (!a->edits)
+		return;
+	a->edits->with_thread = true;
+	loop_work(a->relay->loop, write_out, on_written, a->edits);
+}
+
+static void append(struct admin *a, struct admin_edit *e)
+{
+	struct admin_edit **last = &a->edits;
+
+	while (*last)
+		last = &(*last)->next;
+	*last = e;
+	if (a->edits == e)
+		run_first(a);
 }
 
 static void start(struct relay *r, struct http_stream *s, const struct action *action)
 {
-	struct admin *a = admin_of(r);
-	struct slot *slot = admin_slot(r, s);
-	struct admin_edit **last = &a->edits;
+	const struct slot *slot = admin_slot(r, s);
 	struct admin_edit *e;
-	struct api_err err;
 
 	if (!slot)
 		return;
-	if (a->edit_count == EDITS_MAX) {
-		api_err_set(&err, 503, "server_error", "busy",
-			"%d changes of slots wait to be written.", EDITS_MAX);
-		reply_error(r, s, &err, NULL);
+	e = mem_zalloc(sizeof(*e));
+	if (!admin_wait_begin(&e->wait, r, s, on_cancel)) {
+		free(e);
 		return;
 	}
-	e = mem_zalloc(sizeof(*e));
-	e->admin = a;
-	e->stream = s;
 	e->action = action;
 	e->root = mem_strdup(r->root);
 	memcpy(e->id, slot->id, sizeof(e->id));
-	memcpy(e->request_id, router_request_id(r, s), sizeof(e->request_id));
 	e->edit = (struct slot_edit){
 		.id = e->id, .now_ms = clock_wall_ms(), .enabled = action->enabled};
-	e->user = (struct route_user){&user_ops, e->request_id};
 	timer_init(&e->retry, r->loop, on_retry);
-	http_stream_set_user(s, &e->user);
-	while (*last)
-		last = &(*last)->next;
-	*last = e;
-	if (a->edit_count++ == 0)
-		run_first(a);
+	append(admin_of(r), e);
 }
 
 void admin_edit_enable(struct relay *r, struct http_stream *s)
@@ -226,29 +226,4 @@ void admin_edit_reset(struct relay *r, struct http_stream *s)
 void admin_edit_remove(struct relay *r, struct http_stream *s)
 {
 	start(r, s, &removal);
-}
-
-void admin_edit_stop(struct admin *a)
-{
-	struct admin_edit *e = a->edits;
-	bool first = true;
-
-	a->edits = NULL;
-	a->edit_count = 0;
-	while (e) {
-		struct admin_edit *next = e->next;
-		bool waits_for_saver = timer_is_active(&e->retry);
-
-		/* on_stop comes before the HTTP server ends: nobody answers these streams. */
-		if (e->stream) {
-			http_stream_set_user(e->stream, NULL);
-			e->stream = NULL;
-		}
-		e->orphan = true;
-		/* The first one is with its thread, which still has it. */
-		if (!first || waits_for_saver)
-			free_edit(e);
-		first = false;
-		e = next;
-	}
 }

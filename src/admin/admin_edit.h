@@ -12,7 +12,4 @@ void admin_edit_enable(struct relay *r, struct http_stream *s);
 void admin_edit_disable(struct relay *r, struct http_stream *s);
 void admin_edit_reset(struct relay *r, struct http_stream *s);
 void admin_edit_remove(struct relay *r, struct http_stream *s);
-/* The relay stops: what runs is still written, what waits is not. */
-void admin_edit_stop(struct admin *a);
-
 #endif

@@ -263,7 +263,7 @@ void admin_events_get(struct relay *r, struct http_stream *s)
 			"%d listeners are there already.", LIMIT_LISTENERS_COUNT);
 		reply_error(r, s, &err, NULL);
 	} else {
-		reply_count(r, s, 200);
+		reply_count(r, s, 200, NULL, NULL);
 		respond_head(s);
 		if (http_stream_request(s)->is_head)
 			http_finish(s);

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "relay/reply.h"
 #include "relay/router.h"
+#include "slots/catalogue.h"
+#include "slots/show.h"
 #include "slots/slot_explain.h"
 #include "slots/store.h"
 
@@ -34,6 +36,10 @@ json_t *admin_show_slot(struct relay *r, const struct slot *slot, int64_t now_ms
 	enum pick_reason reason = reason_of(r, slot, now_ms);
 	json_t *shown = store_show_slot(slot, reason, now_ms);
 
+	json_object_set_new(shown, "models",
+		slot->catalogue ? json_integer((json_int_t)slot->catalogue->count) : json_null());
+	json_object_set_new(shown, "modelsFetchedAt",
+		show_time(slot->catalogue ? slot->catalogue->fetched_ms : 0));
 	json_object_set_new(shown, "explanation", slot_explain_json(slot, reason, r->conf, now_ms));
 	return shown;
 }

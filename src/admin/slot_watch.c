@@ -76,6 +76,16 @@ static uint64_t usage_hash(const struct slot *s, uint64_t hash, int64_t now_ms)
 	return add_text(hash, s->meters.plan_type);
 }
 
+static uint64_t credential_hash(const struct slot *s, uint64_t hash)
+{
+	hash = sv_hash(secret_expose(&s->access), hash);
+	hash = add_i64(hash, s->expires_ms);
+	hash = add_i64(hash, s->reauth_required);
+	hash = add_i64(hash, s->token_refused);
+	hash = add_i64(hash, slot_can_refresh(s));
+	return add_text(hash, s->account_id);
+}
+
 static void look_at(const struct slot_watch *w, const struct slot *s, enum pick_reason reason,
 	int64_t now_ms, struct seen *ret)
 {
@@ -88,10 +98,7 @@ static void look_at(const struct slot_watch *w, const struct slot *s, enum pick_
 				 s->cooldown_reason),
 			s->last_error);
 	g[SLOT_GROUP_USAGE] = usage_hash(s, w->seed, now_ms);
-	g[SLOT_GROUP_CREDENTIAL] = add_text(
-		add_i64(add_i64(sv_hash(secret_expose(&s->access), w->seed), s->expires_ms),
-			s->reauth_required),
-		s->account_id);
+	g[SLOT_GROUP_CREDENTIAL] = credential_hash(s, w->seed);
 	g[SLOT_GROUP_SETTINGS] = add_text(w->seed, s->label);
 }
 

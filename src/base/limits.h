@@ -40,6 +40,7 @@
 #define LIMIT_JOURNAL_COUNT 200		      /* requests that are remembered */
 #define LIMIT_JOURNAL_ATTEMPTS_COUNT 16	      /* of one request */
 #define LIMIT_JOURNAL_CANDIDATES_BYTES KIB(8) /* of one request's selections */
+#define LIMIT_ADMIN_WAITS_COUNT 64	      /* answers that wait for files or upstream [503] */
 #define LIMIT_LISTENERS_COUNT 32	      /* of GET /admin/events [429] */
 
 /* JSON. */

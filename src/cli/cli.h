@@ -77,6 +77,7 @@ int cli_load_slots(
 
 /* Commands, by file. */
 int cli_serve(const struct cli_context *ctx);
+int cli_serve_routes(const struct cli_context *ctx);
 int cli_runtime_init(const struct cli_context *ctx);
 int cli_runtime_config_doc(const struct cli_context *ctx);
 int cli_health(const struct cli_context *ctx);
@@ -91,6 +92,9 @@ int cli_refresh_slot(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
 int cli_usage_refresh(const struct cli_context *ctx);
 int cli_usage_set(const struct cli_context *ctx);
+int cli_login(const struct cli_context *ctx);
+int cli_codex_import(const struct cli_context *ctx);
+int cli_codex_export(const struct cli_context *ctx);
 int cli_help(const struct cli_context *ctx);
 
 #endif

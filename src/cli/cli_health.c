@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "cli/cli_warnings.h"
+#include "slots/policy.h"
 #include "slots/usage_text.h"
 #include "version.h"
 
@@ -178,7 +179,9 @@ static void print_health(const struct cli_context *ctx, const struct cli_view *v
 	cli_print_line(ctx, "listen", conf->listen);
 	cli_print_line(ctx, "this program", RELAY_VERSION);
 	cli_print_line(ctx, "runtime directory", ctx->root);
-	cli_print_line(ctx, "policy", conf_policy_name(conf->policy));
+	snprintf(text, sizeof(text), "%s: %s", conf_policy_name(conf->policy),
+		policy_get(conf->policy)->help);
+	cli_print_line(ctx, "policy", text);
 	snprintf(text, sizeof(text), "auth %s, usage %s, runner %s",
 		conf_backend_name(conf->auth_backend), conf_backend_name(conf->usage_backend),
 		conf_backend_name(conf->runner_backend));

@@ -25,6 +25,71 @@ static const struct cli_command commands[] = {
 		.run = cli_serve,
 	},
 	{
+		.name = "slot-login",
+		.summary = "logs a slot in: a new one, or an old one again",
+		.details =
+			"Shows an address to open in a browser, starts one where there is one, and "
+			"waits for it to come\nback. Over ssh the browser's last page does not "
+			"load: paste its address into the terminal.\nAn address, "
+			"code=...&state=..., code#state and the bare code are all taken. With "
+			"--device, a\ncode is shown that is entered in any browser.\n"
+			"A slot keeps its account: another one's login is refused, unless "
+			"--force. Nothing is written\nbefore the login is complete.",
+		.example = "slot-login --slot 2 --label work",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--label", "TEXT", false,
+					"its name; default: the account's e-mail"},
+				{"--device", NULL, false,
+					"a code to enter elsewhere, for machines without a "
+					"browser"},
+				{"--no-browser", NULL, false, "start no browser"},
+				{"--force", NULL, false,
+					"give the slot to another account than it has"},
+				{"--timeout", "SECONDS", false,
+					"give up after so long; default: 900"},
+			},
+		.run = cli_login,
+	},
+	{
+		.name = "slot-import-codex",
+		.summary = "makes the Codex CLI's own login a slot",
+		.details = "Without --slot it goes to the slot that has this account already, else "
+			   "to the lowest free number.\nTwo programs with one login can end it for "
+			   "both, because every refresh makes the other's token\nworthless. With "
+			   "--move the relay takes it over: auth.json gets another name, and the "
+			   "Codex CLI\nis signed out.",
+		.example = "slot-import-codex --move",
+		.options =
+			{
+				{"--slot", "N", false, "the slot: 2 or slot-2"},
+				{"--label", "TEXT", false,
+					"its name; default: the account's e-mail"},
+				{"--codex-home", "DIR", false,
+					"where auth.json is; default: $CODEX_HOME or ~/.codex"},
+				{"--move", NULL, false, "take it away from the Codex CLI"},
+				{"--force", NULL, false,
+					"give the slot to another account than it has"},
+			},
+		.run = cli_codex_import,
+	},
+	{
+		.name = "slot-export",
+		.summary = "writes a slot's login as the Codex CLI's auth.json",
+		.details = "The file holds the slot's tokens and is readable by its owner only. As "
+			   "long as two programs have\none login, a refresh by one of them can end "
+			   "it for both; the relay refreshes disabled slots too.",
+		.example = "slot-export --slot 2 --to ~/.codex/auth.json",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--to", "FILE", true, "the file to write"},
+				{"--force", NULL, false, "replace a file that exists"},
+			},
+		.run = cli_codex_export,
+	},
+	{
 		.name = "slot-auth-import-file",
 		.summary = "adds a slot, or gives it new credentials, from a file",
 		.details =
@@ -93,8 +158,9 @@ static const struct cli_command commands[] = {
 	{
 		.name = "slot-refresh",
 		.summary = "gives a slot a new access token now",
-		.details = "The relay does so by itself in time, also for disabled slots. It may run "
-			   "meanwhile:\nit uses the new token at once.",
+		.details =
+			"The relay does so by itself in time, also for disabled slots. It may run "
+			"meanwhile:\nit uses the new token at once.",
 		.example = "slot-refresh --slot 2",
 		.options = {OPTION_SLOT},
 		.run = cli_refresh_slot,
@@ -163,6 +229,14 @@ static const struct cli_command commands[] = {
 		.run = cli_help,
 		.operands = "[command]",
 		.operands_max = 1,
+	},
+	{
+		.name = "routes",
+		.summary = "prints the paths of the relay's API",
+		.details = "docs/openapi.yaml describes them; a test compares the two.",
+		.example = "routes",
+		.run = cli_serve_routes,
+		.hidden = true,
 	},
 	{
 		.name = "config-doc",

@@ -8,8 +8,6 @@
 #include "relay/router.h"
 #include "relay/stats.h"
 
-#include <stdio.h>
-
 enum { CANDIDATES_LOGGED_MAX = 64 };
 
 void exchange_log_start(struct exchange_log *log, struct relay *relay, const char *id,
@@ -21,7 +19,7 @@ void exchange_log_start(struct exchange_log *log, struct relay *relay, const cha
 	log->relay = relay;
 	log->id = id;
 	log->route = http_stream_tag(stream);
-	snprintf(log->method, sizeof(log->method), "%.*s", SV_ARG(request->method));
+	sv_cut(request->method, log->method, sizeof(log->method));
 	log->entry = journal_begin(relay->journal, &(struct journal_request){
 							   .id = id,
 							   .method = request->method,

@@ -122,11 +122,11 @@ uint64_t journal_begin(struct journal *j, const struct journal_request *r)
 	e->stream = r->turn->stream;
 	e->native = r->turn->native;
 	e->body_bytes = r->body_bytes;
-	snprintf(e->id, sizeof(e->id), "%s", r->id);
-	snprintf(e->method, sizeof(e->method), "%.*s", SV_ARG(r->method));
-	snprintf(e->path, sizeof(e->path), "%.*s", SV_ARG(r->path));
-	snprintf(e->model, sizeof(e->model), "%.*s", SV_ARG(r->turn->model));
-	snprintf(e->peer, sizeof(e->peer), "%s", r->peer);
+	sv_cut(sv_cstr(r->id), e->id, sizeof(e->id));
+	sv_cut(r->method, e->method, sizeof(e->method));
+	sv_cut(r->path, e->path, sizeof(e->path));
+	sv_cut(r->turn->model, e->model, sizeof(e->model));
+	sv_cut(sv_cstr(r->peer), e->peer, sizeof(e->peer));
 	return e->serial;
 }
 
@@ -221,8 +221,8 @@ void journal_select(struct journal *j, uint64_t serial, struct slot_table *slots
 	a->began_ms = now_ms;
 	a->queued_us = queued_us;
 	if (chosen >= 0)
-		snprintf(a->slot_id, sizeof(a->slot_id), "%s",
-			slot_table_at(slots, (size_t)chosen)->id);
+		sv_cut(sv_cstr(slot_table_at(slots, (size_t)chosen)->id), a->slot_id,
+			sizeof(a->slot_id));
 	else
 		a->outcome = NOT_STARTED;
 	a->candidates_at = e->candidates.len;
@@ -245,9 +245,8 @@ void journal_fail(struct journal *j, uint64_t serial, const struct failure *f,
 	a->action = action;
 	a->status = f->err.status;
 	a->upstream_status = f->upstream_status;
-	snprintf(a->code, sizeof(a->code), "%s", f->err.code);
-	snprintf(a->message, sizeof(a->message), "%.*s", MESSAGE_SIZE - 1,
-		f->detail[0] ? f->detail : f->err.message);
+	sv_cut(sv_cstr(f->err.code), a->code, sizeof(a->code));
+	sv_cut(sv_cstr(f->detail[0] ? f->detail : f->err.message), a->message, sizeof(a->message));
 }
 
 void journal_end(struct journal *j, uint64_t serial, const struct journal_end *end, int64_t now_ms)
@@ -263,11 +262,10 @@ void journal_end(struct journal *j, uint64_t serial, const struct journal_end *e
 	e->queued_us = end->queued_us;
 	e->first_byte_us = end->first_byte_us;
 	e->usage = *end->usage;
-	snprintf(e->slot_id, sizeof(e->slot_id), "%s", end->slot_id);
+	sv_cut(sv_cstr(end->slot_id), e->slot_id, sizeof(e->slot_id));
 	if (end->err) {
-		snprintf(e->code, sizeof(e->code), "%s", end->err->code);
-		snprintf(e->message, sizeof(e->message), "%.*s", MESSAGE_SIZE - 1,
-			end->err->message);
+		sv_cut(sv_cstr(end->err->code), e->code, sizeof(e->code));
+		sv_cut(sv_cstr(end->err->message), e->message, sizeof(e->message));
 	}
 	a = running(e);
 	if (!a)

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void count_answer(
-	struct relay *r, struct http_stream *s, int status, const struct api_err *err)
+void reply_count(struct relay *r, const struct http_stream *s, int status, const char *code,
+	const char *error)
 {
 	const struct http_request *request = http_stream_request(s);
 
@@ -22,15 +22,10 @@ static void count_answer(
 			.route = http_stream_tag(s),
 			.status = status,
 			.duration_us = clock_mono_us() - http_stream_started_us(s),
-			.code = err ? err->code : NULL,
-			.error = err ? err->message : NULL,
+			.code = code,
+			.error = error,
 		},
 		clock_wall_ms());
-}
-
-void reply_count(struct relay *r, struct http_stream *s, int status)
-{
-	count_answer(r, s, status, NULL);
 }
 
 static void log_refusal(struct relay *r, struct http_stream *s, const struct api_err *err)
@@ -75,7 +70,7 @@ void reply_json_with(struct relay *r, struct http_stream *s, int status, struct 
 			"The relay could not hold this answer.");
 		reply_error(r, s, &err, NULL);
 	} else {
-		count_answer(r, s, status, NULL);
+		reply_count(r, s, status, NULL, NULL);
 		respond(s, status, buf_sv(body), header, header ? 1 : 0);
 	}
 	buf_fini(body);
@@ -110,7 +105,7 @@ void reply_error(struct relay *r, struct http_stream *s, const struct api_err *e
 	buf_init(&body, KIB(8));
 	api_err_write(err, clock_wall_ms() / 1000, &body);
 	log_refusal(r, s, err);
-	count_answer(r, s, err->status, err);
+	reply_count(r, s, err->status, err->code, err->message);
 	respond(s, err->status, buf_sv(&body), headers, count);
 	buf_fini(&body);
 }

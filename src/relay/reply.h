@@ -20,7 +20,8 @@ void reply_value(struct relay *r, struct http_stream *s, int status, json_t *val
 void reply_error(struct relay *r, struct http_stream *s, const struct api_err *err,
 	const struct http_header *header);
 
-/* Counts an answer that is given by hand. */
-void reply_count(struct relay *r, struct http_stream *s, int status);
+/* Counts an answer that somebody else gives; code and error are NULL unless it is one. */
+void reply_count(struct relay *r, const struct http_stream *s, int status, const char *code,
+	const char *error);
 
 #endif

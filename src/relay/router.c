@@ -345,21 +345,7 @@ static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 
 static void on_fault(struct http_stream *s, const struct http_fault *fault, void *arg)
 {
-	struct relay *r = arg;
-	const struct http_request *request = http_stream_request(s);
-
-	stats_count(r->stats,
-		&(struct request_end){
-			.id = router_request_id(r, s),
-			.method = request->method,
-			.path = request->path,
-			.route = http_stream_tag(s),
-			.status = fault->status,
-			.duration_us = clock_mono_us() - http_stream_started_us(s),
-			.code = fault_code(fault),
-			.error = fault->message,
-		},
-		clock_wall_ms());
+	reply_count(arg, s, fault->status, fault_code(fault), fault->message);
 	log_begin(LOG_WARN, "request.refused");
 	log_str("peer", sv_cstr(http_stream_peer(s)));
 	log_i64("status", fault->status);

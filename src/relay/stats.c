@@ -103,17 +103,17 @@ static void fill(struct recent *r, const struct request_end *end, int64_t now_ms
 	r->ended_ms = now_ms;
 	r->duration_us = end->duration_us;
 	r->status = end->status;
-	snprintf(r->id, sizeof(r->id), "%s", end->id);
-	snprintf(r->method, sizeof(r->method), "%.*s", SV_ARG(end->method));
-	snprintf(r->path, sizeof(r->path), "%.*s", SV_ARG(end->path));
-	snprintf(r->slot_id, sizeof(r->slot_id), "%s", end->slot_id ? end->slot_id : "");
+	sv_cut(sv_cstr(end->id), r->id, sizeof(r->id));
+	sv_cut(end->method, r->method, sizeof(r->method));
+	sv_cut(end->path, r->path, sizeof(r->path));
+	sv_cut(sv_cstr(end->slot_id), r->slot_id, sizeof(r->slot_id));
 }
 
 static void fill_error(struct recent_error *e, const struct request_end *end, int64_t now_ms)
 {
 	fill(&e->request, end, now_ms);
-	snprintf(e->code, sizeof(e->code), "%s", end->code ? end->code : "");
-	snprintf(e->error, sizeof(e->error), "%s", end->error ? end->error : "");
+	sv_cut(sv_cstr(end->code), e->code, sizeof(e->code));
+	sv_cut(sv_cstr(end->error), e->error, sizeof(e->error));
 }
 
 static bool only_looks(const struct request_end *end)

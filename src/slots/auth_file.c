@@ -64,10 +64,15 @@ static bool is_visible(struct sv text)
 	return text.n > 0;
 }
 
+/* Terminals show it: no control characters, those of Latin-1 (C2 80 to C2 9F) included. */
 static bool is_name(struct sv text)
 {
 	for (size_t i = 0; i < text.n; i++) {
-		if ((unsigned char)text.p[i] < ' ' || text.p[i] == 0x7f)
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (c < ' ' || c == 0x7f)
+			return false;
+		if (c == 0xc2 && i + 1 < text.n && (unsigned char)text.p[i + 1] < 0xa0)
 			return false;
 	}
 	return text.n > 0 && text.n <= NAME_MAX_BYTES;

@@ -188,25 +188,26 @@ bool oauth_code_is_permanent(struct sv code)
 	return false;
 }
 
-/* A word that names an error: nothing in which a token could hide. */
-static bool take_code(const char *word, char out[OAUTH_CODE_SIZE])
+bool oauth_shown_code(struct sv word, char out[OAUTH_CODE_SIZE])
 {
-	size_t n = strlen(word);
-
-	if (!n || n >= OAUTH_CODE_SIZE)
+	if (!word.n || word.n >= OAUTH_CODE_SIZE)
 		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (!islower((unsigned char)word[i]) && !isdigit((unsigned char)word[i]) &&
-			!strchr("_.-", word[i]))
+	for (size_t i = 0; i < word.n; i++) {
+		char c = word.p[i];
+
+		if (!islower((unsigned char)c) && !isdigit((unsigned char)c) && c != '_' &&
+			c != '.' && c != '-')
 			return false;
 	}
-	memcpy(out, word, n + 1);
+	memcpy(out, word.p, word.n);
+	out[word.n] = '\0';
 	return true;
 }
 
 static bool code_of(const struct refusal *refusal, char out[OAUTH_CODE_SIZE])
 {
-	return take_code(refusal->code, out) || take_code(refusal->type, out);
+	return oauth_shown_code(sv_cstr(refusal->code), out) ||
+	       oauth_shown_code(sv_cstr(refusal->type), out);
 }
 
 bool oauth_error_code(struct sv body, char out[OAUTH_CODE_SIZE])

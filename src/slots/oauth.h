@@ -81,6 +81,9 @@ void oauth_answer_read(const struct call_result *r, int64_t now_ms, struct oauth
 void oauth_answer_fini(struct oauth_answer *a);
 /* Does this error code mean that a grant is dead (PROTOCOL 1)? */
 bool oauth_code_is_permanent(struct sv code);
+/* Copies a word that may be shown as an error code: [a-z0-9_.-], nothing in which a token could
+ * hide. False, and out as before, for anything else. */
+bool oauth_shown_code(struct sv word, char out[OAUTH_CODE_SIZE]);
 /*
  * The error code in any of its forms, {"error":"code"}, {"error":{"code":…}}, {"code":…},
  * {"detail":{"code":…}}; false when there is none that may be shown.

@@ -182,39 +182,21 @@ static enum meter_kind kind_in_use(const struct slot *s, enum meter_kind kind)
 	return kind;
 }
 
-int64_t slot_window_length_ms(const struct slot *s, enum meter_kind kind)
+static int64_t length_ms_of(const struct meter *m, enum meter_kind kind)
 {
 	static const int64_t usual_minutes[METER_KINDS] = {
 		[METER_5H] = 5 * 60,
 		[METER_WEEK] = 7 * 24 * 60,
 		[METER_MONTH] = 30 * 24 * 60,
 	};
-	enum meter_kind used = kind_in_use(s, kind);
-	const struct meter *m = &s->meters.window[used];
-	int64_t minutes = m->window_minutes ? m->window_minutes : usual_minutes[used];
 
-	return m->known ? minutes * 60 * 1000 : 0;
+	return (m->window_minutes ? m->window_minutes : usual_minutes[kind]) * 60 * 1000;
 }
 
-int64_t slot_window_ends_ms(const struct slot *s, enum meter_kind kind)
+static double left_of(const struct meter *m, int64_t ends_ms, int64_t now_ms)
 {
-	const struct meter *m = &s->meters.window[kind_in_use(s, kind)];
-
-	if (!m->known)
-		return 0;
-	if (m->resets_at_s)
-		return m->resets_at_s * 1000;
-	return s->checked_at_ms ? s->checked_at_ms + slot_window_length_ms(s, kind) : 0;
-}
-
-double slot_left_pct(const struct slot *s, enum meter_kind kind, int64_t now_ms)
-{
-	const struct meter *m = &s->meters.window[kind_in_use(s, kind)];
-	int64_t ends_ms = slot_window_ends_ms(s, kind);
 	double left;
 
-	if (!m->known)
-		return -1;
 	/* A window of which nobody told the reset must not lock the slot out for ever. */
 	if (!m->resets_at_s && ends_ms && now_ms >= ends_ms)
 		return -1;
@@ -222,11 +204,41 @@ double slot_left_pct(const struct slot *s, enum meter_kind kind, int64_t now_ms)
 	return left < 0 ? 0 : left;
 }
 
+struct slot_window slot_window_at(const struct slot *s, enum meter_kind kind, int64_t now_ms)
+{
+	enum meter_kind used = kind_in_use(s, kind);
+	const struct meter *m = &s->meters.window[used];
+	struct slot_window w = {-1, 0, 0};
+
+	if (!m->known)
+		return w;
+	w.length_ms = length_ms_of(m, used);
+	if (m->resets_at_s)
+		w.ends_ms = m->resets_at_s * 1000;
+	else if (s->checked_at_ms)
+		w.ends_ms = s->checked_at_ms + w.length_ms;
+	w.left_pct = left_of(m, w.ends_ms, now_ms);
+	return w;
+}
+
+int64_t slot_window_ends_ms(const struct slot *s, enum meter_kind kind)
+{
+	return slot_window_at(s, kind, 0).ends_ms;
+}
+
+double slot_left_pct(const struct slot *s, enum meter_kind kind, int64_t now_ms)
+{
+	return slot_window_at(s, kind, now_ms).left_pct;
+}
+
 bool slot_model_is_unsupported(const struct slot *s, uint64_t model_hash, int64_t now_ms)
 {
 	for (size_t i = 0; i < SLOT_UNSUPPORTED_MAX; i++) {
 		const struct slot_unsupported *u = &s->unsupported[i];
 
+		/* They fill up in order. */
+		if (!u->until_ms)
+			break;
 		if (u->model_hash == model_hash && u->until_ms > now_ms)
 			return true;
 	}

@@ -115,8 +115,13 @@ void slot_set_error(struct slot *s, const char *class_name, struct sv text);
 void slot_clear_error(struct slot *s, const char *beginning);
 /* What the upstream needs to know of it; views, valid until the slot changes. */
 struct codex_cred slot_cred(const struct slot *s);
-/* How long the window is: as told, else as usual. 0: no such window is known. */
-int64_t slot_window_length_ms(const struct slot *s, enum meter_kind kind);
+/* A window as it is at some time. kind METER_WEEK falls back to the month. */
+struct slot_window {
+	double left_pct;   /* see slot_left_pct() */
+	int64_t ends_ms;   /* see slot_window_ends_ms() */
+	int64_t length_ms; /* as told, else as usual; 0: no such window is known */
+};
+struct slot_window slot_window_at(const struct slot *s, enum meter_kind kind, int64_t now_ms);
 /*
  * When the window stops counting: its reset, or, when nobody told that, its length after it was
  * seen. Unix ms; 0: unknown.

@@ -116,10 +116,29 @@ static void explain_rank(
 	}
 }
 
-static void explain_credential(const struct slot *s, enum pick_reason reason, struct explanation *e)
+/* Its access token cannot be sent, and another one is not to be had now. */
+static void explain_token(const struct slot *s, int64_t now_ms, struct explanation *e)
 {
-	char iso[CLOCK_ISO_SIZE];
+	const char *what = s->token_refused ? "Upstream has refused its access token"
+					    : "Its access token has expired";
+	char when[64];
 
+	if (!slot_can_refresh(s)) {
+		snprintf(e->text, sizeof(e->text),
+			"%s, and it has no refresh token that may be sent.", what);
+		say_remedy(e, "slot-login --slot %s", s->id);
+		return;
+	}
+	e->changes_ms = s->refresh_after_ms;
+	say_when(s->refresh_after_ms, now_ms, when, sizeof(when));
+	snprintf(e->text, sizeof(e->text), "%s; the next try to refresh it is at %s. %.200s", what,
+		when, s->last_error);
+	say_remedy(e, "POST /admin/slots/%s/refresh", s->id);
+}
+
+static void explain_credential(
+	const struct slot *s, enum pick_reason reason, int64_t now_ms, struct explanation *e)
+{
 	switch (reason) {
 	case PICK_NO_CREDENTIAL:
 		snprintf(e->text, sizeof(e->text), "It has no credential that can be used%s%.300s",
@@ -132,12 +151,7 @@ static void explain_credential(const struct slot *s, enum pick_reason reason, st
 		say_remedy(e, "slot-login --slot %s", s->id);
 		break;
 	default:
-		clock_format_iso(s->expires_ms, iso);
-		snprintf(e->text, sizeof(e->text), "Its access token expired at %s.", iso);
-		if (secret_is_empty(&s->refresh))
-			say_remedy(e, "slot-login --slot %s: it has no refresh token", s->id);
-		else
-			say_remedy(e, "POST /admin/slots/%s/refresh", s->id);
+		explain_token(s, now_ms, e);
 		break;
 	}
 }
@@ -152,7 +166,7 @@ static void explain(const struct slot *s, enum pick_reason reason, const struct 
 	case PICK_NO_CREDENTIAL:
 	case PICK_REAUTH_REQUIRED:
 	case PICK_EXPIRED:
-		explain_credential(s, reason, e);
+		explain_credential(s, reason, now_ms, e);
 		break;
 	case PICK_COOLDOWN:
 		explain_cooldown(s, now_ms, e);

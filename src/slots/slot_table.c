@@ -296,12 +296,15 @@ void slot_table_changed(struct slot_table *t, struct slot *s)
 
 static void set_windows(struct pick_candidate *c, const struct slot *s, int64_t now_ms)
 {
-	c->left_5h = slot_left_pct(s, METER_5H, now_ms);
-	c->left_week = slot_left_pct(s, METER_WEEK, now_ms);
-	c->resets_5h_ms = slot_window_ends_ms(s, METER_5H);
-	c->resets_week_ms = slot_window_ends_ms(s, METER_WEEK);
-	c->length_5h_ms = slot_window_length_ms(s, METER_5H);
-	c->length_week_ms = slot_window_length_ms(s, METER_WEEK);
+	struct slot_window five = slot_window_at(s, METER_5H, now_ms);
+	struct slot_window week = slot_window_at(s, METER_WEEK, now_ms);
+
+	c->left_5h = five.left_pct;
+	c->left_week = week.left_pct;
+	c->resets_5h_ms = five.ends_ms;
+	c->resets_week_ms = week.ends_ms;
+	c->length_5h_ms = five.length_ms;
+	c->length_week_ms = week.length_ms;
 	/* The latest end over the windows that are used up. */
 	c->recovers_ms = c->left_5h == 0 ? c->resets_5h_ms : 0;
 	if (c->left_week == 0 && c->resets_week_ms > c->recovers_ms)

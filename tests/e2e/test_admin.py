@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from adminlib import Events
 from relaylib import in_parallel, responses_text
 from simlib import Background
 
@@ -52,48 +53,6 @@ def assert_error(reply, status, code):
     error = reply.json["error"]
     assert error["code"] == code and error["message"] and "param" in error
     assert error["type"]
-
-
-class Events:
-    """A listener of /admin/events that has heard hello."""
-
-    def __init__(self, relay, headers=None):
-        self.wire = relay.wire()
-        self.wire.send_request("GET", "/admin/events", headers=headers)
-        self.status, self.headers = self.wire.read_head()
-        self.text = ""
-        self.hello = self.next()[1] if self.status == 200 else None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.wire.close()
-
-    def block(self):
-        """The next event or comment; None at the end."""
-        while "\n\n" not in self.text:
-            chunk = self.wire.read_chunk()
-            if not chunk:
-                return None
-            self.text += chunk.decode()
-        block, self.text = self.text.split("\n\n", 1)
-        return block
-
-    def next(self):
-        """Name and data of the next event; (None, None) at the end."""
-        while (block := self.block()) is not None:
-            lines = dict(l.split(": ", 1) for l in block.split("\n") if not l.startswith(":"))
-            if "data" in lines:
-                return lines["event"], json.loads(lines["data"])
-        return None, None
-
-    def wait(self, name, predicate=lambda data: True):
-        while True:
-            found, data = self.next()
-            assert found, f"the stream ended before {name}"
-            if found == name and predicate(data):
-                return data
 
 
 # --- What is shown
@@ -422,6 +381,82 @@ def test_stopping_with_changes_waiting_is_clean(sim, relay):
         wire.close()
 
 
+# --- What asks upstream
+
+def test_refresh_gives_a_new_token(sim, relay):
+    name = "state/slots/slot-1/agent/auth-profiles.json"
+    before = relay.read_json(name)["profiles"]["openai-codex:default"]
+    with Events(relay) as events:
+        reply = relay.post("/admin/slots/1/refresh", None)
+        assert reply.status == 200 and reply.json["slot"]["id"] == "slot-1"
+        told = events.wait("slot", lambda d: "credential" in d["changed"])
+        assert told["slot"]["id"] == "slot-1"
+    after = relay.read_json(name)["profiles"]["openai-codex:default"]
+    assert after["access"] != before["access"] and after["refresh"] != before["refresh"]
+    relay.tokens += [after["access"].encode(), after["refresh"].encode()]
+    assert relay.responses().status == 200
+
+
+def test_refresh_of_a_dead_login_is_a_conflict(sim, relay):
+    sim.set_account(1, revoke_refresh=True)
+    reply = relay.post("/admin/slots/1/refresh", None)
+    assert_error(reply, 409, "reauth_required")
+    assert "slot-login --slot slot-1" in reply.json["error"]["message"]
+    assert_error(relay.post("/admin/slots/1/refresh", None), 409, "reauth_required")
+    told = slot(relay, 1)["explanation"]
+    assert told["reason"] == "reauth_required" and "slot-login" in told["remedy"]
+
+
+def test_refresh_without_a_refresh_token_is_a_conflict(relay):
+    name = "state/slots/slot-2/agent/auth-profiles.json"
+    auth = relay.read_json(name)
+    del auth["profiles"]["openai-codex:default"]["refresh"]
+    with Events(relay) as events:
+        relay.write_json(name, auth)
+        events.wait("slot", lambda d: d["slot"]["id"] == "slot-2" and "credential" in d["changed"])
+    assert_error(relay.post("/admin/slots/2/refresh", None), 409, "no_refresh_token")
+
+
+def test_refresh_usage_of_all_and_of_one(sim, start_relay):
+    relay = start_relay(config={"usageTtlSeconds": 86400})
+    sim.set_account(2, secondary={"used_percent": 25})
+    reply = relay.post("/admin/refresh-usage", None)
+    assert reply.status == 200
+    updated = {one["id"]: one for one in reply.json["updated"]}
+    assert set(updated) == {"slot-1", "slot-2", "slot-3"}
+    assert set(updated["slot-1"]) >= {"id", "usage5h", "usageWeek", "fivePct", "weekPct", "checkedAt"}
+    assert updated["slot-2"]["weekPct"] == 75 and "75% left" in updated["slot-2"]["usageWeek"]
+    for name in ("2", "slot-2", "slot%2d2"):
+        reply = relay.post("/admin/refresh-usage?slot=" + name, {})
+        assert [one["id"] for one in reply.json["updated"]] == ["slot-2"]
+    for name in ("9", "", "%zz", "x" * 1000):
+        assert_error(relay.post("/admin/refresh-usage?slot=" + name, {}), 404, "slot_not_found")
+
+
+def test_refresh_usage_that_fails_says_why(sim, start_relay):
+    relay = start_relay(config={"upstream": {"baseUrl": "http://127.0.0.1:1"}})
+    reply = relay.post("/admin/refresh-usage", None)
+    assert_error(reply, 502, "usage_not_updated")
+    assert reply.json["error"]["message"].startswith("slot-1: ")
+
+
+def test_refresh_usage_without_slots(start_relay):
+    assert start_relay(slots=0).post("/admin/refresh-usage", None).json == {"updated": []}
+
+
+def test_stopping_while_upstream_is_asked_is_clean(sim, relay):
+    sim.script("*", *[{"path": "/wham/usage", "stall": True}] * 6)
+    wires = [relay.wire().send_request("POST", "/admin/refresh-usage") for _ in range(3)]
+    wires += [relay.wire().send_request("POST", f"/admin/slots/{n}/refresh") for n in (1, 2, 3)]
+    assert relay.health()["ok"]
+    relay.signal()
+    relay.wait_for("server.stop")
+    relay.signal()
+    relay.check_end(relay.wait_end())
+    for wire in wires:
+        wire.close()
+
+
 # --- Who may ask
 
 ADMIN_PATHS = [("GET", "/admin/slots"), ("GET", "/admin/slots/1"), ("GET", "/admin/stats"),
@@ -551,8 +586,10 @@ def test_a_cooldown_that_ends_is_told(sim, relay):
 def test_a_silent_stream_of_events_has_heartbeats(start_relay):
     relay = start_relay(config={"heartbeatSeconds": 1})
     with Events(relay) as events:
-        assert events.block() == ": heartbeat"
-        assert events.block() == ": heartbeat"
+        for _ in range(2):
+            while not (block := events.block()).startswith(":"):
+                pass
+            assert block == ": heartbeat"
 
 
 def test_a_slow_listener_loses_events_and_is_told_how_many(sim, relay):

@@ -296,6 +296,45 @@ def test_enable_and_disable(relay, tmp_path):
     assert relay.record("slot-2")["enabled"] is True
 
 
+def test_set_changes_what_was_named_and_nothing_else(relay, tmp_path):
+    import_slot(relay, tmp_path, 2, "--label", "old")
+    before = relay.record("slot-2")
+    shown = relay.json("slot-set", "--slot", "2", "--priority", "-5")["slot"]
+    assert (shown["priority"], shown["weight"], shown["label"]) == (-5, 1, "old")
+    assert relay.record("slot-2") == before | {"priority": -5}
+    shown = relay.json("slot-set", "--slot", "slot-2", "--weight=0.25", "--label", "new")["slot"]
+    assert (shown["priority"], shown["weight"], shown["label"]) == (-5, 0.25, "new")
+    assert relay.record("slot-2") == before | {"priority": -5, "weight": 0.25, "label": "new"}
+    # Neither another import nor another command forgets them.
+    import_slot(relay, tmp_path, 2)
+    relay.json("slot-disable", "--slot", "2")
+    shown = relay.shown("slot-2")
+    assert (shown["priority"], shown["weight"]) == (-5, 0.25)
+
+
+@pytest.mark.parametrize("words, told", [
+    ([], "--label, --priority or --weight"),
+    (["--priority", "1.5"], "--priority must be"),
+    (["--priority", "1000001"], "--priority must be"),
+    (["--priority", ""], "--priority is empty"),
+    (["--weight", "0"], "--weight must be"),
+    (["--weight", "-1"], "--weight must be"),
+    (["--weight", "nan"], "--weight must be"),
+    (["--weight", "1e7"], "--weight must be"),
+    (["--priority", "1", "--weight", "x"], "--weight must be"),
+    (["--label", b"\xff"], "--label must be UTF-8"),
+])
+def test_set_refuses_what_makes_no_sense(relay, tmp_path, words, told):
+    import_slot(relay, tmp_path, 2)
+    before = relay.file("config/slots.json")
+    assert told in relay.fails(USAGE, "slot-set", "--slot", "2", *words)
+    assert relay.file("config/slots.json") == before
+
+
+def test_set_of_a_slot_that_is_not_there(relay):
+    assert "no slot-3" in relay.fails(NOT_FOUND, "slot-set", "--slot", "3", "--priority", "1")
+
+
 def test_remove_deletes_the_credentials(relay, tmp_path):
     import_slot(relay, tmp_path, 1)
     import_slot(relay, tmp_path, 2, accountId="other")
@@ -459,9 +498,12 @@ def test_text_of_files_cannot_drive_the_terminal(original):
 
 
 def test_other_commands_on_a_terminal(original, tmp_path):
-    assert "2, 2 enabled, 1 eligible" in original.on_terminal("health")
+    health = original.on_terminal("health")
+    assert "2, 2 enabled, 1 eligible" in health
+    assert "best-week-then-5h: most left of the week, then of the 5 hours" in health
     assert original.on_terminal("slot-disable", "--slot", "1") == "slot-1 disabled\n"
     assert original.on_terminal("slot-enable", "--slot", "1") == "slot-1 enabled\n"
+    assert original.on_terminal("slot-set", "--slot", "1", "--weight", "2") == "slot-1 changed\n"
     assert original.on_terminal("slot-auth-import-file", "--slot", "3", "--auth-file",
                                 auth_file(tmp_path)) == "slot-3 imported\n"
     assert original.on_terminal("slot-remove", "--slot", "3") == "slot-3 removed\n"

@@ -263,11 +263,15 @@ def test_refresh_errors(sim, client):
     assert refresh(sim, token).status == 200
 
 
+VERIFIER = "verifier-of-at-least-forty-three-characters"
+
+
 def authorize(sim, **changed):
     members = {"response_type": "code", "client_id": CLIENT_ID, "state": "s/1",
                "redirect_uri": "http://localhost:1455/auth/callback",
+               "scope": "openid profile email offline_access",
                "code_challenge": base64.urlsafe_b64encode(
-                   hashlib.sha256(b"verifier").digest()).decode().rstrip("="),
+                   hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("="),
                "code_challenge_method": "S256", **changed}
     return http_request(sim.address, "GET", "/oauth/authorize?" + urllib.parse.urlencode(members))
 
@@ -275,7 +279,7 @@ def authorize(sim, **changed):
 def exchange(sim, code, **changed):
     return post_form(sim, "/oauth/token", **{
         "grant_type": "authorization_code", "client_id": CLIENT_ID, "code": code,
-        "redirect_uri": "http://localhost:1455/auth/callback", "code_verifier": "verifier",
+        "redirect_uri": "http://localhost:1455/auth/callback", "code_verifier": VERIFIER,
         **changed})
 
 
@@ -308,6 +312,12 @@ def test_browser_login_takes_accounts_in_turn_or_by_hint(sim, client):
 def test_browser_login_errors(sim, client):
     assert authorize(sim, client_id="x").status == 400
     assert authorize(sim, code_challenge_method="plain").status == 400
+    assert authorize(sim, code_challenge="short").status == 400
+    assert authorize(sim, state="").status == 400
+    assert authorize(sim, scope="openid").status == 400
+    for uri in ("http://example.com/auth/callback", "http://localhost:1455/other",
+                "https://localhost:1455/auth/callback", "http://localhost/auth/callback?x=1"):
+        assert "not registered" in authorize(sim, redirect_uri=uri).text
     reply = exchange(sim, code_of(authorize(sim)), code_verifier="wrong")
     assert reply.json["error_description"] == "code_verifier does not match."
     reply = exchange(sim, code_of(authorize(sim)), redirect_uri="http://localhost/x")
@@ -315,6 +325,15 @@ def test_browser_login_errors(sim, client):
     code = code_of(authorize(sim))
     sim.advance(601)
     assert exchange(sim, code).status == 400
+
+
+def test_browser_login_can_be_denied(sim, client):
+    sim.settings(login_error="access_denied")
+    query = urllib.parse.parse_qs(urllib.parse.urlparse(
+        authorize(sim).headers["location"]).query)
+    assert (query["error"], query["state"], "code" in query) == (["access_denied"], ["s/1"], False)
+    sim.settings(login_error="")
+    assert exchange(sim, code_of(authorize(sim))).status == 200
 
 
 def device_token(sim, start):
@@ -347,6 +366,35 @@ def test_device_login_waits_for_approval(sim, client):
     sim.settings(device_enabled=False)
     assert post_json(sim, "/api/accounts/deviceauth/usercode",
                      client_id=CLIENT_ID).status == 404
+
+
+def test_device_login_is_denied_or_expires(sim, client):
+    sim.settings(device_pending_polls=-1)
+    start, other = (post_json(sim, "/api/accounts/deviceauth/usercode", client_id=CLIENT_ID).json
+                    for _ in range(2))
+    sim.control("POST", "device/deny", {"user_code": start["user_code"]})
+    reply = device_token(sim, start)
+    assert (reply.status, reply.json["error"]["code"]) == (403, "access_denied")
+    assert device_token(sim, other).json["error"]["code"] == "deviceauth_authorization_unknown"
+    sim.advance(901)
+    assert device_token(sim, other).json["error"]["code"] == "expired_token"
+
+
+def test_device_login_follows_scripts(sim, client):
+    sim.script("*", {"path": "/deviceauth/token", "status": 400, "body": {"error": "slow_down"}})
+    sim.script("*", {"path": "/deviceauth/usercode", "status": 503, "body": {}})
+    assert post_json(sim, "/api/accounts/deviceauth/usercode", client_id=CLIENT_ID).status == 503
+    start = post_json(sim, "/api/accounts/deviceauth/usercode", client_id=CLIENT_ID).json
+    assert device_token(sim, start).json == {"error": "slow_down"}
+    assert device_token(sim, start).status == 403
+
+
+def test_device_login_is_exchanged_with_the_issuers_own_callback(sim, client):
+    sim.settings(device_pending_polls=0)
+    start = post_json(sim, "/api/accounts/deviceauth/usercode", client_id=CLIENT_ID).json
+    done = device_token(sim, start).json
+    assert exchange(sim, done["authorization_code"], code_verifier=done["code_verifier"],
+                    redirect_uri="http://localhost/deviceauth/callback").status == 400
 
 
 def test_revoke(sim, client):

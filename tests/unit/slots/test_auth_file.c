@@ -292,11 +292,41 @@ static void test_write_keeps_what_it_does_not_know(void **state)
 	free(path);
 }
 
+/* E-mail addresses are shown on terminals. */
+static void test_names_hold_no_control_characters(void **state)
+{
+	static const struct {
+		const char *email, *kept;
+	} rows[] = {
+		{"me@example.org", "me@example.org"},
+		{"m\xc3\xa9@example.org", "m\xc3\xa9@example.org"},
+		{"\xc2\xa0me", "\xc2\xa0me"},
+		{"\xc2\x9b"
+		 "2Jme",
+			NULL},
+		{"\\u009bme", NULL},
+		{"\\u001b[2Jme", NULL},
+		{"\x7fme", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct auth_grant g;
+		char text[256];
+
+		snprintf(text, sizeof(text), "{\"access\":\"A\",\"email\":\"%s\"}", rows[i].email);
+		g = parse_ok(text);
+		assert_text(g.email, rows[i].kept);
+		auth_grant_fini(&g);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_which_profile),
+		cmocka_unit_test(test_names_hold_no_control_characters),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_missing_values_come_from_the_token),
 		cmocka_unit_test(test_email_of_the_id_token),

@@ -97,9 +97,16 @@ static void test_credentials_name_their_cure(void **state)
 
 	(void)state;
 	start(&e);
-	secret_set(&e.slot->refresh, SV("r"));
+	secret_set(&e.slot->refresh, SV("refresh-token"));
 	e.slot->reauth_required = true;
 	check(&e, "reauth_required", "login is dead", "slot-login --slot slot-1", NULL);
+	e.slot->reauth_required = false;
+	e.slot->expires_ms = NOW_MS - 1;
+	e.slot->refresh_after_ms = NOW_MS + 60000;
+	check(&e, "expired", "expired; the next try to refresh it is at 2026-09-21T14:14:20.000Z",
+		"POST /admin/slots/slot-1/refresh", "2026-09-21T14:14:20.000Z");
+	secret_fini(&e.slot->refresh);
+	check(&e, "expired", "no refresh token that may be sent", "slot-login --slot slot-1", NULL);
 	secret_fini(&e.slot->access);
 	slot_set_error(e.slot, "credential", SV("not there"));
 	check(&e, "no_credential", "credential: not there", "slot-auth-import-file", NULL);
