@@ -359,8 +359,11 @@ struct jv continuation_item(
 
 	continuation_expire(c, now_ms);
 	item = kept_items_find(c->kept, owner, id);
-	if (!item)
+	if (!item) {
 		item = kept_items_find(c->kept, owner, sv_make(id.p, without_occurrence(id)));
+		if (item && !kept_item_is_nameless(item))
+			item = NULL;
+	}
 	return item ? kept_item_json(item) : JV_NONE;
 }
 
@@ -389,7 +392,7 @@ void continuation_item_id(
 	for (size_t i = 0; i < index; i++)
 		occurrence += a->items[i] == item;
 	buf_add_sv(out, kept_items_name(c->kept, item, id_prefix(item)));
-	if (occurrence > 1)
+	if (occurrence > 1 && kept_item_is_nameless(item))
 		buf_addf(out, "_%zu", occurrence);
 }
 

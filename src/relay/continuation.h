@@ -68,7 +68,7 @@ struct jv continuation_item(
 	struct continuation *c, struct kept_owner owner, struct sv id, int64_t now_ms);
 /*
  * The id of item number index, at most KEPT_ID_MAX + 12 bytes: its own, or one that is made up and
- * stays. An item that is there more than once gets a different one in each place.
+ * stays; of an item that is there more than once a different one in each place.
  */
 void continuation_item_id(
 	struct continuation *c, const struct kept_answer *a, size_t index, struct buf *out);

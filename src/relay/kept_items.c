@@ -16,6 +16,7 @@ struct kept_item {
 	size_t refs;
 	size_t n;
 	bool is_item;
+	bool has_own_id;
 	char id[KEPT_ID_MAX + 1]; /* "" none yet */
 	char bytes[];
 };
@@ -151,6 +152,7 @@ static void take_own_id(struct kept_items *k, struct kept_item *item, struct jv 
 	if (text.n == 0 || text.n > KEPT_ID_MAX || !jv_str_is_plain(id))
 		return;
 	memcpy(item->id, text.p, text.n);
+	item->has_own_id = true;
 	name(k, item);
 }
 
@@ -241,6 +243,11 @@ struct sv kept_items_name(struct kept_items *k, struct kept_item *item, struct s
 		name(k, item);
 	}
 	return sv_cstr(item->id);
+}
+
+bool kept_item_is_nameless(const struct kept_item *item)
+{
+	return !item->has_own_id;
 }
 
 struct jv kept_item_json(const struct kept_item *item)

@@ -35,6 +35,8 @@ void kept_items_drop(struct kept_items *k, struct kept_item *item);
 struct kept_item *kept_items_find(struct kept_items *k, struct kept_owner owner, struct sv id);
 /* The item's id; one that begins with prefix is made up when it has none. */
 struct sv kept_items_name(struct kept_items *k, struct kept_item *item, struct sv prefix);
+/* Is the item's id, if it has one, none of its own? */
+bool kept_item_is_nameless(const struct kept_item *item);
 struct jv kept_item_json(const struct kept_item *item);
 /* Memory that all pieces take, without the tables. */
 size_t kept_items_bytes(const struct kept_items *k);
