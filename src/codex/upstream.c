@@ -202,6 +202,10 @@ static void end_with_document(struct upstream *u, const struct fetch_result *res
 		end_protocol(u, "the document is not a JSON object");
 		return;
 	}
+	if (jv_is(jv_get(ev.json, SV("error")), JV_OBJECT)) {
+		end_with_body(u);
+		return;
+	}
 	u->ops->on_event(u, u->arg, &ev);
 	if (!u->dead)
 		end(u, &none, true);
