@@ -219,14 +219,14 @@ static int add_piece(struct continuation *c, struct entry *e, struct sv text)
  * The object's text, cut where its output stands and around members that are large: instructions
  * and tools are the same in most answers of a client.
  */
-static int add_object(struct continuation *c, struct entry *e, struct jv object)
+static int add_object(struct continuation *c, struct entry *e, struct jv object, struct jv output)
 {
 	struct jv_iter it = jv_iter(object);
 	const char *from = object.p;
 	int rc = 0;
 
 	while (!rc && jv_next(&it)) {
-		bool is_output = jv_key_eq(it.key, SV("output")) && !e->answer.output_at;
+		bool is_output = it.value.p == output.p;
 
 		if (!is_output && it.value.n < PIECE_BYTES_MIN)
 			continue;
@@ -258,7 +258,7 @@ static int fill(struct continuation *c, struct entry *e, const struct continuati
 	if (!rc)
 		rc = add_items(c, e, output);
 	if (!rc)
-		rc = add_object(c, e, put->object);
+		rc = add_object(c, e, put->object, output);
 	e->answer.session = mem_strndup(put->session.n ? put->session.p : "", put->session.n);
 	e->cost = sizeof(*e) + put->session.n + room * sizeof(struct kept_item *) +
 		  e->piece_room * sizeof(struct kept_item *) + 5 * ALLOCATION_COST;

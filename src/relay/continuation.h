@@ -74,7 +74,7 @@ void continuation_item_id(
 	struct continuation *c, const struct kept_answer *a, size_t index, struct buf *out);
 /* Appends items [from, to), comma-separated. */
 void continuation_write_items(const struct kept_answer *a, size_t from, size_t to, struct buf *out);
-/* Appends the answer's object, byte for byte. */
+/* Appends the answer's object; only white space between the items of its output may differ. */
 void continuation_write_object(const struct kept_answer *a, struct buf *out);
 
 size_t continuation_count(const struct continuation *c);
