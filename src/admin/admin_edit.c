@@ -3,7 +3,6 @@
 #include "admin/admin_wait.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "conf/runtime_dir.h"
 #include "relay/reply.h"
 #include "relay/router.h"
 #include "slots/slot_edit.h"
@@ -121,7 +120,7 @@ static void write_out(void *arg)
 
 	e->result = store_edit(e->root, e->action->edit, &e->edit, &e->err);
 	if (!e->result && e->action->removes)
-		e->files_result = runtime_remove_slot(e->root, e->id);
+		e->files_result = slot_edit_remove_files(e->root, e->id);
 }
 
 static void finish(struct admin_edit *e)

@@ -104,7 +104,7 @@ static void on_flush(struct deferred *d)
 /* One event for all; takes the value. */
 static void publish(struct admin_events *e, const char *name, json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT);
+	char *text = show_dump(value);
 	size_t before = e->pending.len;
 
 	if (text)

@@ -4,7 +4,6 @@
 #include "cli/cli_slots.h"
 
 #include "base/clock.h"
-#include "conf/runtime_dir.h"
 #include "slots/slot_edit.h"
 #include "slots/store.h"
 
@@ -199,7 +198,7 @@ int cli_slots_remove(const struct cli_context *ctx)
 		status = edit_one(ctx, &change, slot_edit_remove);
 	if (status)
 		return status;
-	err = runtime_remove_slot(ctx->root, id);
+	err = slot_edit_remove_files(ctx->root, id);
 	if (err)
 		return cli_fail(ctx, CLI_FAILED,
 			"%s is removed, but its files under state/slots are not: %s", id,

@@ -8,6 +8,7 @@
 #include "relay/answer.h"
 #include "relay/exchange_log.h"
 #include "relay/exhausted.h"
+#include "relay/model_choice.h"
 #include "relay/model_list.h"
 #include "relay/offline.h"
 #include "relay/recall.h"
@@ -56,8 +57,7 @@ struct exchange {
 	struct sv session;    /* affinity key and upstream session id; in the arena */
 	struct sv turn_state; /* the client's x-codex-turn-state, or empty */
 	uint64_t model_hash;
-	bool aliased;	    /* turn.model is what the client's name for it stands for */
-	bool any_catalogue; /* for slots, too, whose catalogue lacks the model */
+	struct model_choice model;
 
 	struct waiter waiter;
 	struct lease lease;
@@ -201,7 +201,7 @@ static struct lease_request lease_request_of(const struct exchange *ex)
 	return (struct lease_request){
 		.session = ex->session,
 		.model = ex->turn.model,
-		.any_catalogue = ex->any_catalogue,
+		.any_catalogue = ex->model.any_catalogue,
 		.tried = ex->tried,
 		.tried_count = ex->tried_count,
 		.now_ms = clock_wall_ms(),
@@ -215,22 +215,6 @@ static void note_meters(struct exchange *ex, struct upstream *u)
 		return;
 	lease_meters(&ex->lease, upstream_meters(u), clock_wall_ms());
 	upkeep_note_limits(ex->relay->upkeep, ex->lease.slot);
-}
-
-/*
- * A Codex client warns its user when the header names another model than it asked for, and an alias
- * is another one.
- */
-static size_t drop_model_name(
-	const struct http_header *headers, size_t count, struct http_header *ret)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < count && i < LIMIT_RESPONSE_HEADERS_COUNT; i++) {
-		if (!sv_ieq(headers[i].name, SV("openai-model")))
-			ret[kept++] = headers[i];
-	}
-	return kept;
 }
 
 static void on_upstream_head(struct upstream *u, void *arg, int status)
@@ -254,8 +238,8 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 		upkeep_note_models(ex->relay->upkeep, ex->lease.slot, models_etag);
 	if (turn_state.n)
 		slot_table_remember(ex->relay->slots, turn_state, ex->lease.slot, clock_wall_ms());
-	if (ex->aliased) {
-		count = drop_model_name(headers, count, without);
+	if (ex->model.aliased && count <= ARRAY_LEN(without)) {
+		count = model_choice_drop_name(headers, count, without);
 		headers = without;
 	}
 	answer_upstream_head(&ex->answer, headers, count);
@@ -413,7 +397,10 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 	static const struct slot_verdict nothing_more = {.kind = VERDICT_CANCELLED};
 	enum retry_action action = decide(ex, f);
 
-	exchange_log_attempt(&ex->log, ex->lease.slot->id, f, action);
+	if (ex->state == WAIT_TOKEN)
+		exchange_log_token(&ex->log, ex->lease.slot->id, f, action);
+	else
+		exchange_log_attempt(&ex->log, ex->lease.slot->id, f, action);
 	count_retry(ex, f, action);
 	if (action == RETRY_SAME_REFRESHED) {
 		forget_tried(ex);
@@ -495,7 +482,7 @@ static int build_body(struct exchange *ex, struct api_err *err)
 	struct codex_body_options options = {
 		.compact = ex->turn.dialect->compacts,
 		.native = ex->turn.native,
-		.model = ex->aliased ? ex->turn.model : SV_NONE,
+		.model = ex->model.aliased ? ex->model.name : SV_NONE,
 		.prompt_cache_key = ex->session,
 		.drop_reasoning = ex->retry.stripped,
 	};
@@ -658,8 +645,8 @@ static void fail_exhausted(struct exchange *ex, const struct lease_report *repor
 	const char *plan_type = "";
 	struct api_err err;
 
-	if (exhausted_is_about_model(report)) {
-		exhausted_describe_model(&ex->turn, &err);
+	if (model_choice_is_refused(report)) {
+		model_choice_describe_refusal(&ex->model, ex->turn.native, &ex->arena, &err);
 		fail(ex, &err);
 		return;
 	}
@@ -861,30 +848,6 @@ static void say_offline(struct exchange *ex, struct sv text)
 	done(ex);
 }
 
-static void resolve_alias(struct exchange *ex)
-{
-	const char *real = conf_names_look_up(&ex->conf->model_aliases, ex->turn.model);
-
-	if (!real)
-		return;
-	ex->turn.model = sv_cstr(real);
-	ex->aliased = true;
-}
-
-/*
- * Is there a slot that might have the model? Upstream decides all the same for models that the
- * operator has named, and for Codex clients: they may know newer ones than the version for which
- * the catalogues are asked, and they understand the refusal.
- */
-static bool find_model(struct exchange *ex)
-{
-	bool lacking = slot_table_lacks_model(ex->relay->slots, ex->turn.model, clock_wall_ms());
-
-	ex->any_catalogue = conf_names_has(&ex->conf->model_extra, ex->turn.model) ||
-			    (lacking && (ex->turn.native || ex->aliased));
-	return !lacking || ex->any_catalogue;
-}
-
 void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
 {
 	struct exchange *ex = exchange_new(relay, stream, dialect);
@@ -901,12 +864,14 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 		fail(ex, &err);
 		return;
 	}
-	resolve_alias(ex);
+	ex->model = model_choice_of(ex->conf, ex->turn.model);
+	ex->turn.model = ex->model.name;
 	if (offline_answer(&ex->turn, &text)) {
 		say_offline(ex, text);
 		return;
 	}
-	if (!find_model(ex)) {
+	if (!model_choice_is_possible(
+		    &ex->model, ex->conf, relay->slots, ex->turn.native, clock_wall_ms())) {
 		model_list_not_found(ex->turn.model, &err);
 		fail(ex, &err);
 		return;

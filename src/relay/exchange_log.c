@@ -112,11 +112,11 @@ void exchange_log_selection(struct exchange_log *log, const struct lease_report 
 	log_end();
 }
 
-void exchange_log_attempt(struct exchange_log *log, const char *slot_id, const struct failure *f,
-	enum retry_action action)
+static void log_failure(struct exchange_log *log, const char *event, const char *slot_id,
+	const struct failure *f, enum retry_action action)
 {
 	journal_fail(log->relay->journal, log->entry, f, action, clock_wall_ms());
-	log_begin(LOG_WARN, "attempt.failed");
+	log_begin(LOG_WARN, event);
 	log_str("request_id", sv_cstr(log->id));
 	log_str("slot_id", sv_cstr(slot_id));
 	log_str("class", sv_cstr(failure_class_name(f->class)));
@@ -127,6 +127,18 @@ void exchange_log_attempt(struct exchange_log *log, const char *slot_id, const s
 		log_str("detail", sv_cstr(f->detail));
 	log_str("next", sv_cstr(retry_action_name(action)));
 	log_end();
+}
+
+void exchange_log_attempt(struct exchange_log *log, const char *slot_id, const struct failure *f,
+	enum retry_action action)
+{
+	log_failure(log, "attempt.failed", slot_id, f, action);
+}
+
+void exchange_log_token(struct exchange_log *log, const char *slot_id, const struct failure *f,
+	enum retry_action action)
+{
+	log_failure(log, "token.failed", slot_id, f, action);
 }
 
 static void log_usage(const struct usage *u)

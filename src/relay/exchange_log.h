@@ -1,6 +1,6 @@
 /*
  * What an exchange tells of itself, in one place: the log (request.start, slot.selection,
- * attempt.failed, request.finish), the journal, and the statistics.
+ * attempt.failed, token.failed, request.finish), the journal, and the statistics.
  */
 #ifndef RELAY_EXCHANGE_LOG_H
 #define RELAY_EXCHANGE_LOG_H
@@ -47,6 +47,9 @@ void exchange_log_session(struct exchange_log *log, struct sv session);
 void exchange_log_selection(struct exchange_log *log, const struct lease_report *report,
 	unsigned attempt, int64_t queued_us);
 void exchange_log_attempt(struct exchange_log *log, const char *slot_id, const struct failure *f,
+	enum retry_action action);
+/* No attempt was made: the slot had no token to send. */
+void exchange_log_token(struct exchange_log *log, const char *slot_id, const struct failure *f,
 	enum retry_action action);
 void exchange_log_finish(struct exchange_log *log, const struct exchange_summary *s);
 

@@ -1,8 +1,6 @@
 #include "relay/exhausted.h"
 
 #include "base/clock.h"
-#include "base/jw.h"
-#include "base/limits.h"
 
 #include <stdio.h>
 
@@ -59,42 +57,4 @@ void exhausted_describe_token(int64_t retry_ms, int64_t now_ms, struct api_err *
 	ret->retry_after_s = RETRY_BUSY_S;
 	if (retry_ms > now_ms)
 		ret->retry_after_s = (retry_ms - now_ms + 999) / 1000;
-}
-
-bool exhausted_is_about_model(const struct lease_report *report)
-{
-	bool any = false;
-
-	for (size_t i = 0; i < report->count; i++) {
-		switch (report->reasons[i]) {
-		case PICK_MODEL:
-			any = true;
-			break;
-		case PICK_DISABLED:
-		case PICK_NO_CREDENTIAL:
-		case PICK_REAUTH_REQUIRED:
-			break;
-		default:
-			return false;
-		}
-	}
-	return any;
-}
-
-void exhausted_describe_model(const struct turn *turn, struct api_err *ret)
-{
-	struct buf body;
-	struct jw w;
-
-	api_err_set(ret, 400, "invalid_request_error", "",
-		"The '%.*s' model is not supported when using Codex with a ChatGPT account.",
-		turn->model.n > 128 ? 128 : (int)turn->model.n, turn->model.p);
-	buf_init(&body, KIB(8));
-	w = jw_begin(&body);
-	jw_obj(&w);
-	jw_kstr(&w, "detail", sv_cstr(ret->message));
-	jw_end(&w);
-	if (turn->native && !buf_error(&body))
-		ret->body = arena_dup(turn->arena, buf_sv(&body));
-	buf_fini(&body);
 }

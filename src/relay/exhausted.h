@@ -2,7 +2,7 @@
 #ifndef RELAY_EXHAUSTED_H
 #define RELAY_EXHAUSTED_H
 
-#include "dialect/dialect.h"
+#include "dialect/api_err.h"
 #include "slots/slot_table.h"
 
 /*
@@ -19,11 +19,5 @@ void exhausted_describe_busy(int64_t waited_s, struct api_err *ret);
  * unknown).
  */
 void exhausted_describe_token(int64_t retry_ms, int64_t now_ms, struct api_err *ret);
-/*
- * No slot would serve it later either: upstream has refused the model with all that are left. 400
- * in upstream's words then, and for a Codex client in upstream's shape.
- */
-bool exhausted_is_about_model(const struct lease_report *report);
-void exhausted_describe_model(const struct turn *turn, struct api_err *ret);
 
 #endif

@@ -231,6 +231,21 @@ void journal_select(struct journal *j, uint64_t serial, struct slot_table *slots
 	a->candidates_end = e->candidates.len;
 }
 
+/* The same slot again, without another selection. */
+static void go_on(struct entry *e, int64_t now_ms)
+{
+	struct attempt former = e->attempts[e->attempt_count - 1];
+	struct attempt *a = new_attempt(e);
+
+	if (!a)
+		return;
+	memcpy(a->slot_id, former.slot_id, sizeof(a->slot_id));
+	a->choice = "same_slot";
+	a->policy = former.policy;
+	a->began_ms = now_ms;
+	a->candidates_at = a->candidates_end = e->candidates.len;
+}
+
 void journal_fail(struct journal *j, uint64_t serial, const struct failure *f,
 	enum retry_action action, int64_t now_ms)
 {
@@ -247,6 +262,8 @@ void journal_fail(struct journal *j, uint64_t serial, const struct failure *f,
 	a->upstream_status = f->upstream_status;
 	sv_cut(sv_cstr(f->err.code), a->code, sizeof(a->code));
 	sv_cut(sv_cstr(f->detail[0] ? f->detail : f->err.message), a->message, sizeof(a->message));
+	if (action == RETRY_SAME_REFRESHED)
+		go_on(e, now_ms);
 }
 
 void journal_end(struct journal *j, uint64_t serial, const struct journal_end *end, int64_t now_ms)

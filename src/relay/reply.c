@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "relay/relay.h"
 #include "relay/router.h"
+#include "slots/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,7 +79,7 @@ void reply_json_with(struct relay *r, struct http_stream *s, int status, struct 
 
 void reply_value(struct relay *r, struct http_stream *s, int status, json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT);
+	char *text = show_dump(value);
 	struct buf body;
 
 	buf_init(&body, LIMIT_ADMIN_ANSWER_BYTES);

@@ -13,7 +13,7 @@ struct auth_watch;
 struct auth_watch *auth_watch_new(struct slot_env *env);
 /* The slots, or their files' places, have changed. */
 void auth_watch_sync(struct auth_watch *w);
-/* No read starts any more; those that run end in peace. */
+/* No read starts any more; those that run end in peace. Accepts NULL. */
 void auth_watch_stop(struct auth_watch *w);
 /* When the loop has ended. Accepts NULL. */
 void auth_watch_free(struct auth_watch *w);

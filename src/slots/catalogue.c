@@ -62,8 +62,11 @@ static uint64_t hash_of(const char *name)
 	return sv_hash(sv_cstr(name), SV_HASH_SEED);
 }
 
-static void sort_hashes(struct catalogue *c)
+/* All models are there. */
+static void complete(struct catalogue *c)
 {
+	if (c->count)
+		c->models = mem_realloc(c->models, c->count * sizeof(*c->models));
 	c->hashes = mem_zalloc((c->count + 1) * sizeof(*c->hashes));
 	for (size_t i = 0; i < c->count; i++)
 		c->hashes[i] = hash_of(c->models[i].name);
@@ -168,7 +171,7 @@ int catalogue_parse(struct sv body, struct sv etag, struct catalogue **ret, cons
 		return -EINVAL;
 	}
 	c->etag = copy_etag(etag);
-	sort_hashes(c);
+	complete(c);
 	*ret = c;
 	return 0;
 }
@@ -271,7 +274,7 @@ struct catalogue *catalogue_from_json(const json_t *doc, const struct catalogue_
 	c->fetched_ms = stamp_read(json_object_get(doc, "fetchedAt"));
 	c->etag = copy_etag(sv_cstr(text_member(doc, "etag")));
 	c->plan = mem_strdup(plan);
-	sort_hashes(c);
+	complete(c);
 	return c;
 }
 

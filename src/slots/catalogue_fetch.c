@@ -16,7 +16,7 @@ enum { PATH_SIZE = 256 };
 struct catalogue_fetch {
 	struct slot_env *env;
 	struct slot_call *call;
-	char *account_id; /* of the slot when it was asked */
+	char *account_id, *base_url, *client_version; /* what was asked, and for whom */
 	void (*on_done)(void *arg, const struct catalogue_fetch_result *result);
 	void *arg;
 };
@@ -92,9 +92,27 @@ static void stamp(struct slot *s)
 	c->plan = s->meters.plan_type[0] ? mem_strdup(s->meters.plan_type) : NULL;
 }
 
-static bool is_same_account(const struct catalogue_fetch *f, const struct slot *s)
+static bool is_same_text(const char *a, const char *b)
 {
-	return strcmp(f->account_id ? f->account_id : "", s->account_id ? s->account_id : "") == 0;
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Would the same question be asked now? */
+static bool is_still_asked(const struct catalogue_fetch *f, const struct slot *s)
+{
+	const struct catalogue_origin now = origin_of(f->env, s);
+
+	return is_same_text(f->account_id, now.account_id) &&
+	       is_same_text(f->base_url, now.base_url) &&
+	       is_same_text(f->client_version, now.client_version);
+}
+
+static void destroy(struct catalogue_fetch *f)
+{
+	free(f->account_id);
+	free(f->base_url);
+	free(f->client_version);
+	free(f);
 }
 
 static bool is_same_list(const struct catalogue *a, const struct catalogue *b)
@@ -144,13 +162,12 @@ static void on_answer(void *arg, const struct slot_call_result *r)
 
 	if (r->problem)
 		result.retry_at_ms = retry_at_ms(r->answer);
-	else if (!r->slot || !is_same_account(f, r->slot))
-		result.problem = "the slot has changed meanwhile";
+	else if (!r->slot || !is_still_asked(f, r->slot))
+		result.problem = "the slot or the configuration has changed meanwhile";
 	else
 		result.problem = take(f, r->slot, r->answer, &result.changed);
 	f->on_done(f->arg, &result);
-	free(f->account_id);
-	free(f);
+	destroy(f);
 }
 
 struct catalogue_fetch *catalogue_fetch_start(struct slot_env *env, const struct slot *s,
@@ -171,6 +188,8 @@ struct catalogue_fetch *catalogue_fetch_start(struct slot_env *env, const struct
 		env->conf->upstream_client_version);
 	f->env = env;
 	f->account_id = mem_strdup(s->account_id);
+	f->base_url = mem_strdup(s->base_url);
+	f->client_version = mem_strdup(env->conf->upstream_client_version);
 	f->on_done = on_done;
 	f->arg = arg;
 	f->call = slot_call_start(env, s, &request, on_answer, f);
@@ -180,6 +199,5 @@ struct catalogue_fetch *catalogue_fetch_start(struct slot_env *env, const struct
 void catalogue_fetch_cancel(struct catalogue_fetch *f)
 {
 	slot_call_cancel(f->call);
-	free(f->account_id);
-	free(f);
+	destroy(f);
 }

@@ -42,11 +42,11 @@ static enum pick_reason obstacle(const struct pick_candidate *c, const struct pi
 		return PICK_NO_CREDENTIAL;
 	if (c->reauth_required)
 		return PICK_REAUTH_REQUIRED;
-	if (c->expired)
-		return PICK_EXPIRED;
 	/* Before what passes: waiting for this slot would be in vain. */
 	if (c->model_unsupported)
 		return PICK_MODEL;
+	if (c->expired)
+		return PICK_EXPIRED;
 	if (c->tried)
 		return PICK_TRIED;
 	if (c->cooldown_until_ms > o->now_ms)

@@ -2,16 +2,15 @@
  * One refresh of one slot's token, from its lock to its outcome. Files and locks are pool threads'
  * work, the slot is touched on the loop. Owner: the refresher, which frees it after on_end.
  *
- *	READ -> NOTE -> ASK -> SAVE -> DONE	the usual way: lock and read the file, note the
- *	  |              |      ^ |		refresh token as spent, ask the issuer, write
- *	  |              |      | v		the new grant
- *	  |              |    UNSAVED		it cannot be written (a full disk): kept in
- *	  |              |			memory, tried again
- *	  |              +-> DROP -> DONE	not sent or refused for now: the note goes
- *	  |              +-> RECHECK -> DONE	refused for good: unless the file has a newer grant
- *	  |              +-> DONE		no answer: in doubt, the note stays
- *	  +-> DONE				nothing to do: another process was first; or nothing
- *						to be done
+ *	READ -> NOTE -> ASK -> SAVE -> DONE
+ *
+ *	READ	lock, read the file; DONE when another process was first, or nothing may be done
+ *	NOTE	note the refresh token as spent; DONE when that cannot be written
+ *	ASK	the issuer; DONE when no answer comes: in doubt, and the note stays
+ *	DROP	behind ASK, refused for now or not sent: the note goes; DONE
+ *	RECHECK	behind ASK, refused for good: unless the file has a newer grant by now; DONE
+ *	SAVE	the new grant is written, the note goes
+ *	UNSAVED	behind SAVE, it cannot be written (a full disk): kept in memory, SAVE again later
  */
 #ifndef SLOTS_REFRESH_JOB_H
 #define SLOTS_REFRESH_JOB_H

@@ -27,6 +27,12 @@ json_t *show_time(int64_t wall_ms)
 	return json_string(iso);
 }
 
+char *show_dump(const json_t *value)
+{
+	/* 17 digits, the default, tell 0.634 as 0.63400000000000001. */
+	return json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15));
+}
+
 json_t *show_ms(int64_t us)
 {
 	return json_real((double)us / 1000.0);

@@ -12,4 +12,8 @@ json_t *show_time(int64_t wall_ms);
 /* Milliseconds with a fraction. */
 json_t *show_ms(int64_t us);
 
+/* The text that is sent: one line; reals as people write them, 0.634. NULL when value holds no
+ * UTF-8. free(). */
+char *show_dump(const json_t *value);
+
 #endif

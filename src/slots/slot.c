@@ -117,6 +117,8 @@ bool slot_take_credential(struct slot *s, struct credential *c)
 	bool is_other =
 		!secret_equals(&s->access, secret_expose(&g->access)) ||
 		!(same_refresh || (secret_is_empty(&s->refresh) && secret_is_empty(&g->refresh)));
+	bool is_first = secret_is_empty(&s->access);
+	bool was_dead = s->reauth_required;
 	char fingerprint[IDENT_HEX_SIZE];
 
 	if (!slot_is_account(s, g->account_id, g->user_id))
@@ -138,11 +140,13 @@ bool slot_take_credential(struct slot *s, struct credential *c)
 	take_name(&s->email, &g->email);
 	s->expires_ms = g->expires_ms;
 	s->granted_ms = g->granted_ms;
+	s->written_ms = g->written_ms;
 	if (g->plan_type && !s->meters.plan_type[0])
 		snprintf(s->meters.plan_type, sizeof(s->meters.plan_type), "%s", g->plan_type);
 	note_spent(s, c->note, same_refresh);
 	slot_clear_error(s, SLOT_FILE_ERROR);
-	if (is_other)
+	/* The first one is what a stored error is about, unless that was a dead one. */
+	if (is_other && (!is_first || (was_dead && !s->reauth_required)))
 		slot_clear_error(s, SLOT_REFRESH_ERROR);
 	credential_fini(c);
 	return is_other;

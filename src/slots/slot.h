@@ -54,6 +54,7 @@ struct slot {
 	char *account_id, *user_id, *email;
 	int64_t expires_ms;	      /* 0: unknown */
 	int64_t granted_ms;	      /* when the issuer gave it; 0: unknown */
+	int64_t written_ms;	      /* when its file was; 0: unknown */
 	char token_fingerprint[33];   /* of access */
 	unsigned grants;	      /* how many it has had: tells whether another one came */
 	bool reauth_required;	      /* the grant is dead; until the file brings another */

@@ -1,5 +1,8 @@
 #include "slots/slot_edit.h"
 
+#include "base/durable.h"
+#include "conf/runtime_dir.h"
+#include "slots/credential_lock.h"
 #include "slots/stamp.h"
 #include "slots/store.h"
 
@@ -28,6 +31,19 @@ int slot_edit_remove(json_t *slots, void *arg)
 			return json_array_remove(slots, i) ? -EINVAL : 0;
 	}
 	return -ENOENT;
+}
+
+int slot_edit_remove_files(const char *root, const char *id)
+{
+	enum { PATIENCE_MS = 10 * 1000 };
+	int lock = -1;
+	int err = credential_lock(root, id, PATIENCE_MS, &lock);
+
+	if (err && err != -ETIMEDOUT)
+		return err;
+	err = runtime_remove_slot(root, id);
+	durable_unlock(lock);
+	return err;
 }
 
 static void clear_troubles(json_t *record, json_t *relay, int64_t now_ms)

@@ -18,6 +18,9 @@ struct slot_edit {
 
 int slot_edit_enable(json_t *slots, void *arg);
 int slot_edit_remove(json_t *slots, void *arg);
+/* Then deletes state/slots/<id>/. Blocks: not while a refresh writes there; one that takes 10 s
+ * ends without the slot's files. */
+int slot_edit_remove_files(const char *root, const char *id);
 /* Clears cooldown, failures and last error, and enables what the relay disabled by itself; a
  * running relay knows it by relay.resetAt. */
 int slot_edit_reset(json_t *slots, void *arg);

@@ -154,14 +154,16 @@ static void keep_credential_state(struct slot *s, struct slot *old)
 		memcpy(s->token_fingerprint, old->token_fingerprint, sizeof(s->token_fingerprint));
 		s->expires_ms = old->expires_ms;
 		s->granted_ms = old->granted_ms;
+		s->written_ms = old->written_ms;
 		s->unsaved = true;
 	} else if (strcmp(fingerprint, old_fingerprint) != 0) {
+		slot_clear_error(s, SLOT_REFRESH_ERROR);
 		return;
 	}
 	s->token_refused = old->token_refused;
 	s->refresh_after_ms = old->refresh_after_ms;
 	s->refresh_failures = old->refresh_failures;
-	if (s->refresh_state != SLOT_REFRESH_FREE || s->unsaved)
+	if (old->refresh_state == SLOT_REFRESH_IN_DOUBT || s->unsaved)
 		s->refresh_state = old->refresh_state;
 	/* The file may know more of it than we: another process had it refused. */
 	if (!old->reauth_required)
@@ -320,9 +322,12 @@ static void set_candidate(
 	c->enabled = s->enabled;
 	c->has_credential = !secret_is_empty(&s->access);
 	c->reauth_required = s->reauth_required;
-	c->expired = slot_needs_token(s, now_ms) &&
-		     !(slot_can_refresh(s) && s->refresh_after_ms <= now_ms);
-	c->token_at_ms = slot_can_refresh(s) ? s->refresh_after_ms : 0;
+	c->expired = slot_needs_token(s, now_ms);
+	c->token_at_ms = 0;
+	if (c->expired && slot_can_refresh(s)) {
+		c->expired = s->refresh_after_ms > now_ms;
+		c->token_at_ms = s->refresh_after_ms;
+	}
 	c->tried = false;
 	c->model_unsupported = model_hash && slot_model_is_unsupported(s, model_hash, now_ms);
 	c->priority = s->priority;

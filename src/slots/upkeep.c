@@ -119,6 +119,24 @@ static bool is_aligned(const struct upkeep *u)
 	return true;
 }
 
+static void cancel(struct job *job)
+{
+	if (job->check)
+		usage_check_cancel(job->check);
+	if (job->fetch)
+		catalogue_fetch_cancel(job->fetch);
+	job->check = NULL;
+	job->fetch = NULL;
+}
+
+static void cancel_fetches(struct upkeep *u)
+{
+	for (size_t i = 0; i < AT_ONCE; i++) {
+		if (u->jobs[i].fetch)
+			cancel(&u->jobs[i]);
+	}
+}
+
 /* Lists for another client version are no lists for this one. */
 static void follow_client_version(struct upkeep *u)
 {
@@ -126,12 +144,14 @@ static void follow_client_version(struct upkeep *u)
 
 	if (u->client_version && strcmp(u->client_version, version) == 0)
 		return;
+	cancel_fetches(u);
 	for (size_t i = 0; u->client_version && i < u->count; i++) {
 		struct slot *s = slot_table_at(u->env->table, i);
 
 		catalogue_free(s->catalogue);
 		s->catalogue = NULL;
 		u->kept[i].poll[MODELS] = (struct poll_state){0};
+		u->kept[i].is_asked[MODELS] = false;
 	}
 	free(u->client_version);
 	u->client_version = mem_strdup(version);
@@ -387,16 +407,8 @@ void upkeep_stop(struct upkeep *u)
 	u->stopped = true;
 	slot_table_on_change(u->env->table, NULL, NULL);
 	timer_stop(&u->timer);
-	for (size_t i = 0; i < AT_ONCE; i++) {
-		struct job *job = &u->jobs[i];
-
-		if (job->check)
-			usage_check_cancel(job->check);
-		if (job->fetch)
-			catalogue_fetch_cancel(job->fetch);
-		job->check = NULL;
-		job->fetch = NULL;
-	}
+	for (size_t i = 0; i < AT_ONCE; i++)
+		cancel(&u->jobs[i]);
 }
 
 void upkeep_free(struct upkeep *u)

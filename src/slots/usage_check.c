@@ -58,6 +58,19 @@ static void apply(struct usage_check *c, struct slot *s, const struct usage_answ
 		slot_table_mark_dirty(c->env->table, s);
 }
 
+static void tell_problem(struct usage_result *r, const struct usage_answer *answer)
+{
+	const char *problem = answer->problem;
+
+	if (r->disabled)
+		snprintf(r->problem, sizeof(r->problem),
+			"upstream has closed the account, the slot is disabled: %.100s",
+			answer->gone->detail);
+	else if (problem || !r->slot)
+		snprintf(r->problem, sizeof(r->problem), "%s",
+			problem ? problem : "the slot is gone");
+}
+
 static void on_answer(void *arg, const struct usage_answer *answer)
 {
 	struct usage_check *c = arg;
@@ -66,11 +79,8 @@ static void on_answer(void *arg, const struct usage_answer *answer)
 	memcpy(result.id, c->id, sizeof(result.id));
 	result.slot = slot_table_find(c->env->table, c->id);
 	result.updated = result.slot && !answer->problem;
-	if (answer->problem)
-		snprintf(result.problem, sizeof(result.problem), "%s", answer->problem);
-	else if (!result.slot)
-		snprintf(result.problem, sizeof(result.problem), "the slot is gone");
 	result.disabled = result.slot && answer->gone && result.slot->enabled;
+	tell_problem(&result, answer);
 	if (result.disabled)
 		bury(c, result.slot, answer->gone);
 	else if (result.updated && answer->meters)

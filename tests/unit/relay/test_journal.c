@@ -131,6 +131,32 @@ static void test_a_request_is_told_with_its_attempts(void **state)
 	rig_stop(&rig);
 }
 
+/* A refused token is refreshed and the same slot asked again: that is no new selection. */
+static void test_the_same_slot_again_is_another_attempt(void **state)
+{
+	struct failure f = {.class = FAILURE_AUTH};
+	json_t *shown, *selection;
+	struct rig rig;
+	uint64_t entry;
+
+	(void)state;
+	rig_start(&rig, 2);
+	entry = begin(&rig, "a");
+	select_slot(&rig, entry, NOW_MS);
+	journal_fail(rig.journal, entry, &f, RETRY_SAME_REFRESHED, NOW_MS + 5);
+	finish(&rig, entry, 200, NULL);
+	shown = journal_show(rig.journal, SV("a"));
+	assert_int_equal(json_integer_value(json_object_get(shown, "attemptCount")), 2);
+	assert_string_equal(text_of(attempt_of(shown, 0), "outcome"), "failed");
+	assert_string_equal(text_of(attempt_of(shown, 1), "outcome"), "success");
+	selection = json_object_get(attempt_of(shown, 1), "selection");
+	assert_string_equal(text_of(selection, "slotId"), "slot-1");
+	assert_string_equal(text_of(selection, "choice"), "same_slot");
+	assert_int_equal(json_array_size(json_object_get(selection, "candidates")), 0);
+	json_decref(shown);
+	rig_stop(&rig);
+}
+
 static void test_a_running_request_is_shown(void **state)
 {
 	json_t *shown;
@@ -224,6 +250,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_request_is_told_with_its_attempts),
+		cmocka_unit_test(test_the_same_slot_again_is_another_attempt),
 		cmocka_unit_test(test_a_running_request_is_shown),
 		cmocka_unit_test(test_the_oldest_requests_are_forgotten),
 		cmocka_unit_test(test_attempts_and_candidates_are_bounded),
