@@ -734,7 +734,8 @@ static struct sv usable_session(struct exchange *ex, struct sv key)
 {
 	char derived[IDENT_UUID_SIZE];
 
-	if (key.n <= LIMIT_SESSION_KEY_BYTES && http_is_field_value(key))
+	/* It becomes a header and the cache key. */
+	if (key.n <= CODEX_CACHE_KEY_BYTES && http_is_field_value(key))
 		return arena_dup(&ex->arena, key);
 	ident_derived_uuid(&key, 1, derived);
 	return arena_dup(&ex->arena, sv_cstr(derived));
@@ -795,9 +796,17 @@ static void on_client_gone(struct route_user *user, enum conn_end why)
 	done(ex);
 }
 
+static bool passes_header(const struct route_user *user, struct sv name)
+{
+	const struct exchange *ex = CONTAINER_OF(user, struct exchange, user);
+
+	return answer_passes_header(&ex->answer, name);
+}
+
 static const struct route_user_ops user_ops = {
 	.on_drain = on_client_drain,
 	.on_gone = on_client_gone,
+	.passes_header = passes_header,
 };
 
 static struct exchange *exchange_new(
@@ -817,6 +826,7 @@ static struct exchange *exchange_new(
 	ex->turn.now_s = clock_wall_ms() / 1000;
 	ex->turn.id = ex->id;
 	ex->turn.native = codex_client_is_native(http_stream_request(stream));
+	ex->turn.models.default_model = sv_cstr(ex->conf->default_model);
 	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
 	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
 	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;

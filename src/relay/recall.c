@@ -46,7 +46,7 @@ static int refuse_item(size_t index, struct sv id, struct api_err *err)
 
 static int refuse_size(struct api_err *err)
 {
-	return api_err_set(err, 413, "invalid_request_error", "request_too_large",
+	return api_err_set(err, 413, "invalid_request_error", "payload_too_large",
 		"The request is too large with all items that it refers to.");
 }
 

@@ -19,6 +19,11 @@ static void serve_chat(struct relay *r, struct http_stream *s)
 	exchange_start(r, s, &dialect_chat);
 }
 
+static void serve_completions(struct relay *r, struct http_stream *s)
+{
+	exchange_start(r, s, &dialect_completions);
+}
+
 static void serve_responses(struct relay *r, struct http_stream *s)
 {
 	exchange_start(r, s, &dialect_responses);
@@ -33,6 +38,8 @@ static const struct route routes[] = {
 	{"/v1/responses", "POST", ROLE_CLIENT, serve_responses, "Responses API, stream and not"},
 	{"/v1/chat/completions", "POST", ROLE_CLIENT, serve_chat,
 		"Chat Completions, stream and not"},
+	{"/v1/completions", "POST", ROLE_CLIENT, serve_completions,
+		"legacy Completions, stream and not"},
 	{"/v1/models", "GET, HEAD", ROLE_CLIENT, model_list_serve, "models that can be asked for"},
 	{"/v1/models/{id}", "GET, HEAD", ROLE_CLIENT, model_list_serve_one, "one of them"},
 	{"/v1/responses/compact", "POST", ROLE_CLIENT, serve_compact,
@@ -336,10 +343,20 @@ static void render_fault(const struct http_request *request, const struct http_f
 	api_err_write(&err, clock_wall_ms() / 1000, out);
 }
 
+static bool passes_header(const struct route_user *user, struct sv name)
+{
+	return user && user->ops->passes_header && user->ops->passes_header(user, name);
+}
+
+/* SDKs show x-request-id with their errors; upstream's own goes before ours where it passes. */
 static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 {
 	buf_add_lit(out, "X-Relay-Version: " RELAY_VERSION "\r\nX-Relay-Request-Id: ");
 	buf_add_cstr(out, router_request_id(arg, s));
+	if (!passes_header(http_stream_user(s), SV("x-request-id"))) {
+		buf_add_lit(out, "\r\nX-Request-Id: ");
+		buf_add_cstr(out, router_request_id(arg, s));
+	}
 	buf_add_lit(out, "\r\n");
 }
 
