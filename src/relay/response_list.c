@@ -122,6 +122,13 @@ static void write_parts(struct jw *w, struct jv content, bool assistant)
 	jw_end(w);
 }
 
+/* Is the member written apart, or not at all? */
+static bool is_apart(const struct jv_iter *it, bool message)
+{
+	return jv_key_eq(it->key, SV("id")) || (message && jv_key_eq(it->key, SV("type"))) ||
+	       (jv_key_eq(it->key, SV("status")) && jv_is_nil(it->value));
+}
+
 /* Clients may send a message without its type, and its text as a string. */
 static void write_members(struct jw *w, struct jv item, bool message)
 {
@@ -129,7 +136,7 @@ static void write_members(struct jw *w, struct jv item, bool message)
 	bool assistant = jv_str_eq(jv_get(item, SV("role")), SV("assistant"));
 
 	while (jv_next(&it)) {
-		if (jv_key_eq(it.key, SV("id")) || (message && jv_key_eq(it.key, SV("type"))))
+		if (is_apart(&it, message))
 			continue;
 		jw_key_lit(w, it.key);
 		if (message && jv_key_eq(it.key, SV("content")))
@@ -145,17 +152,18 @@ static void write_item(const struct page *p, struct jw *w, size_t place, struct 
 	struct jv item = kept_item_json(p->answer->items[index]);
 	struct jv type = jv_get(item, SV("type"));
 	bool message = jv_is_nil(type) || jv_str_eq(type, SV("message"));
+	bool tool = sv_ends(jv_str_raw(type), SV("_call")) ||
+		    sv_ends(jv_str_raw(type), SV("_call_output"));
 
 	buf_reset(id, ID_BYTES);
 	continuation_item_id(p->continuation, p->answer, index, id);
 	jw_obj(w);
 	jw_kstr(w, "id", buf_sv(id));
-	if (message) {
+	if (message)
 		jw_klit(w, "type", "message");
-		if (jv_is_nil(jv_get(item, SV("status"))))
-			jw_klit(w, "status", "completed");
-	}
 	write_members(w, item, message);
+	if ((message || tool) && jv_is_nil(jv_get(item, SV("status"))))
+		jw_klit(w, "status", "completed");
 	jw_end(w);
 }
 

@@ -7,8 +7,8 @@
 
 /*
  * Appends the list object. query: `after` (an item's id), `limit` (1 to 100, default 20), `order`
- * (asc, desc; default desc). Items have an id each, and messages the form of the API: type, content
- * as parts. -EINVAL with *err.
+ * (asc, desc; default desc). Items have the form of the API whatever the client sent: an id, a
+ * status where it wants one, messages with a type and parts. -EINVAL with *err.
  */
 int response_list_write(struct continuation *c, const struct kept_answer *a, struct sv query,
 	struct buf *out, struct api_err *err) MUST_CHECK;
