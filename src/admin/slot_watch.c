@@ -83,6 +83,8 @@ static uint64_t credential_hash(const struct slot *s, uint64_t hash)
 	hash = add_i64(hash, s->reauth_required);
 	hash = add_i64(hash, s->token_refused);
 	hash = add_i64(hash, slot_can_refresh(s));
+	hash = add_i64(hash, s->refresh_state);
+	hash = add_i64(hash, s->refresh_after_ms);
 	return add_text(hash, s->account_id);
 }
 

@@ -94,6 +94,8 @@ static void on_hangup(void *arg, int signo)
 	struct relay *r = arg;
 
 	(void)signo;
+	if (r->closing)
+		return;
 	conf_reload_now(&r->conf_reload);
 	timer_start(&r->reload, 0);
 }
@@ -137,6 +139,7 @@ static void on_refreshes_over(void *arg)
 	/* A further signal must not end the process while it writes its state. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 }
 
 static void close_all(struct relay *r)

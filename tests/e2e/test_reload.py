@@ -234,6 +234,18 @@ def test_sighup_tells_about_a_file_that_did_not_change(relay):
     relay.wait_for("config.reload", lambda l: "slots" in l["file"], since=mark)
 
 
+def test_sighup_while_it_stops_is_harmless(sim, relay):
+    sim.script(1, {"stall_after_events": 6, "directive": "count to 9"})
+    stream = relay.stream()
+    stream.wait_head()
+    relay.signal()
+    relay.wait_for("server.stop")
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+        relay.signal(number)
+    relay.check_end(relay.wait_end())
+    stream.close()
+
+
 def test_a_hundred_edits_in_a_row_end_with_the_last_one(sim, relay):
     stream = Background(lambda: relay.responses(SLOW, stream=True))
     sim.wait("events>=2", path="/codex/responses")
