@@ -243,6 +243,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 		headers = without;
 	}
 	answer_upstream_head(&ex->answer, headers, count);
+	ex->user.has_request_id = answer_passes_header(&ex->answer, SV("x-request-id"));
 }
 
 static void end_attempt(struct exchange *ex, const struct slot_verdict *verdict)
@@ -796,18 +797,17 @@ static void on_client_gone(struct route_user *user, enum conn_end why)
 	done(ex);
 }
 
-static bool passes_header(const struct route_user *user, struct sv name)
-{
-	const struct exchange *ex = CONTAINER_OF(user, struct exchange, user);
-
-	return answer_passes_header(&ex->answer, name);
-}
-
 static const struct route_user_ops user_ops = {
 	.on_drain = on_client_drain,
 	.on_gone = on_client_gone,
-	.passes_header = passes_header,
 };
+
+static bool knows_model(void *arg, struct sv name)
+{
+	struct exchange *ex = arg;
+
+	return model_choice_knows(ex->conf, ex->relay->slots, name);
+}
 
 static struct exchange *exchange_new(
 	struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
@@ -826,7 +826,8 @@ static struct exchange *exchange_new(
 	ex->turn.now_s = clock_wall_ms() / 1000;
 	ex->turn.id = ex->id;
 	ex->turn.native = codex_client_is_native(http_stream_request(stream));
-	ex->turn.models.default_model = sv_cstr(ex->conf->default_model);
+	ex->turn.models = (struct model_catalogue){
+		.default_model = sv_cstr(ex->conf->default_model), .knows = knows_model, .arg = ex};
 	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
 	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
 	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;
@@ -842,7 +843,7 @@ static struct exchange *exchange_new(
 		ex->next->prev = &ex->next;
 	relay->exchanges = ex;
 	relay->exchange_count++;
-	ex->user = (struct route_user){&user_ops, ex->id};
+	ex->user = (struct route_user){.ops = &user_ops, .id = ex->id};
 	http_stream_set_user(stream, &ex->user);
 	return ex;
 }

@@ -343,19 +343,17 @@ static void render_fault(const struct http_request *request, const struct http_f
 	api_err_write(&err, clock_wall_ms() / 1000, out);
 }
 
-static bool passes_header(const struct route_user *user, struct sv name)
-{
-	return user && user->ops->passes_header && user->ops->passes_header(user, name);
-}
-
 /* SDKs show x-request-id with their errors; upstream's own goes before ours where it passes. */
 static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 {
+	const struct route_user *user = http_stream_user(s);
+	const char *id = router_request_id(arg, s);
+
 	buf_add_lit(out, "X-Relay-Version: " RELAY_VERSION "\r\nX-Relay-Request-Id: ");
-	buf_add_cstr(out, router_request_id(arg, s));
-	if (!passes_header(http_stream_user(s), SV("x-request-id"))) {
+	buf_add_cstr(out, id);
+	if (!user || !user->has_request_id) {
 		buf_add_lit(out, "\r\nX-Request-Id: ");
-		buf_add_cstr(out, router_request_id(arg, s));
+		buf_add_cstr(out, id);
 	}
 	buf_add_lit(out, "\r\n");
 }

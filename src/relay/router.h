@@ -44,13 +44,12 @@ struct sv router_param(const struct relay *r);
 struct route_user {
 	const struct route_user_ops *ops;
 	const char *id;
+	bool has_request_id; /* the answer has an x-request-id: upstream's */
 };
 struct route_user_ops {
 	void (*on_drain)(struct route_user *user);
 	/* The stream is gone; http_server.h. */
 	void (*on_gone)(struct route_user *user, enum conn_end why);
-	/* Does the answer carry this header of upstream's (lower case)? NULL: it does not. */
-	bool (*passes_header)(const struct route_user *user, struct sv name);
 };
 /* The token that a client sent: Authorization: Bearer, else x-api-key, else api-key. */
 struct sv router_client_token(const struct http_request *request);
