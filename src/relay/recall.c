@@ -155,15 +155,16 @@ static int expand(struct expansion *x)
 	buf_fini(&t->built);
 	buf_move(&out, &t->built);
 	t->upstream = jv_trusted(buf_sv(&t->built));
+	x->recall->input = jv_get(t->upstream, SV("input"));
 	return 0;
 }
 
-static void decide_to_keep(struct turn *t, struct jv store, const struct continuation *c)
+static void decide_to_keep(struct recall *r, struct turn *t, struct jv store)
 {
-	size_t cap = continuation_answer_cap(c);
+	size_t cap = continuation_answer_cap(r->continuation);
 
-	t->store = t->dialect->stores && continuation_is_enabled(c) && !jv_is(store, JV_FALSE) &&
-		   jv_get(t->upstream, SV("input")).n < cap;
+	t->store = t->dialect->stores && continuation_is_enabled(r->continuation) &&
+		   !jv_is(store, JV_FALSE) && r->input.n < cap;
 	if (t->store) {
 		buf_fini(&t->stored);
 		buf_init(&t->stored, cap);
@@ -186,11 +187,11 @@ int recall_expand(struct recall *recall, struct continuation *continuation, stru
 	};
 	jv_pick(t->upstream, keys, ARRAY_LEN(keys), member);
 	x.previous_id = member[0];
-	x.input = member[1];
+	x.input = recall->input = member[1];
 	rc = expand(&x);
 	if (rc)
 		return rc;
-	decide_to_keep(t, member[2], continuation);
+	decide_to_keep(recall, t, member[2]);
 	return 0;
 }
 
@@ -210,21 +211,19 @@ static void put(struct recall *recall, struct jv object, struct jv input, struct
 
 void recall_keep(struct recall *recall, struct turn *t, struct sv session)
 {
-	struct jv input;
 	struct buf list;
 	struct jw w;
 
 	if (!t->store || !t->stored.len || buf_error(&t->stored))
 		return;
-	input = jv_get(t->upstream, SV("input"));
-	if (jv_is(input, JV_ARRAY)) {
-		put(recall, jv_trusted(buf_sv(&t->stored)), input, session);
+	if (jv_is(recall->input, JV_ARRAY)) {
+		put(recall, jv_trusted(buf_sv(&t->stored)), recall->input, session);
 		return;
 	}
 	buf_init(&list, LIMIT_EXPANDED_BODY_BYTES);
 	w = jw_begin(&list);
 	jw_arr(&w);
-	items_write_text(&w, input);
+	items_write_text(&w, recall->input);
 	jw_end(&w);
 	if (!buf_error(&list))
 		put(recall, jv_trusted(buf_sv(&t->stored)), jv_trusted(buf_sv(&list)), session);

@@ -13,6 +13,7 @@
 struct recall {
 	struct continuation *continuation;
 	struct kept_owner owner;
+	struct jv input;   /* of the internal form: large requests are looked through once */
 	struct sv session; /* what names the conversation that the request goes on with, or empty;
 			      in the turn's arena */
 };

@@ -417,3 +417,20 @@ def test_histories_that_are_sent_again_and_again_are_kept_once(relay):
     # Each text is there as question and as answer, the answer in two forms.
     assert stats["bytes"] < 20 * (3 * size + 10000)
     assert items[-1]["role"] == assistant("x")["role"]
+
+
+# --- configuration
+
+def test_its_keys_stand_in_a_group_of_a_group(start_relay):
+    relay = start_relay(slots=0, start=False)
+    name = "responses.continuation."
+    relay.cli("config", "set", name + "ttlSeconds", "60")
+    relay.cli("config", "set", name + "enabled", "false")
+    document = relay.read_json("config/relay.json")
+    assert document["responses"] == {"continuation": {"ttlSeconds": 60, "enabled": False}}
+    assert relay.cli("config", "get", name + "ttlSeconds")["value"] == 60
+    for key in ("ttlSeconds", "enabled"):
+        relay.cli("config", "unset", name + key)
+    assert "responses" not in relay.read_json("config/relay.json")
+    relay.change_config({"responses": {"continuation": {"unheard": 1}, "other": {}}})
+    assert relay.cli("config", "check")["unknownKeys"] == [name + "unheard", "responses.other"]
