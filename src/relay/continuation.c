@@ -280,6 +280,7 @@ static int fill(struct continuation *c, struct entry *e, const struct continuati
 	int rc = add_items(c, e, put->input);
 
 	e->answer.input_count = e->answer.item_count;
+	e->answer.stale_count = put->stale_input ? e->answer.item_count : 0;
 	if (!rc)
 		rc = add_items(c, e, output);
 	if (!rc)

@@ -276,7 +276,7 @@ static void finish(struct exchange *ex)
 		on_answer_error(ex, err);
 		return;
 	}
-	recall_keep(&ex->recall, &ex->turn, ex->session);
+	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -854,7 +854,7 @@ static void say_offline(struct exchange *ex, struct sv text)
 		fail_out_of_memory(ex);
 		return;
 	}
-	recall_keep(&ex->recall, &ex->turn, ex->session);
+	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }

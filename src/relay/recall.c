@@ -99,15 +99,26 @@ static int write_item(struct expansion *x, struct jw *w, struct jv item, size_t 
 	return 0;
 }
 
+/* The items of the former answer as its account got them: its prompt cache knows them. */
+static void write_previous(const struct kept_answer *previous, struct jw *w)
+{
+	for (size_t i = 0; i < previous->item_count; i++) {
+		struct jv item = kept_item_json(previous->items[i]);
+
+		if (i >= previous->stale_count ||
+			!jv_str_eq(jv_get(item, SV("type")), SV("reasoning")))
+			jw_jv(w, item);
+	}
+}
+
 static int write_input(struct expansion *x, struct jw *w)
 {
-	const struct kept_answer *previous = x->previous;
 	struct jv_iter it = jv_iter(x->input);
 	int rc = 0;
 
 	jw_arr(w);
-	for (size_t i = 0; previous && i < previous->item_count; i++)
-		jw_jv(w, kept_item_json(previous->items[i]));
+	if (x->previous)
+		write_previous(x->previous, w);
 	if (jv_is(x->input, JV_STRING))
 		items_write_text(w, x->input);
 	for (size_t i = 0; !rc && !buf_error(w->out) && jv_next(&it); i++)
@@ -195,12 +206,14 @@ int recall_expand(struct recall *recall, struct continuation *continuation, stru
 	return 0;
 }
 
-static void put(struct recall *recall, struct jv object, struct jv input, struct sv session)
+static void put(
+	struct recall *recall, struct jv object, struct jv input, struct sv session, bool stripped)
 {
 	struct continuation_put put = {
 		.owner = recall->owner,
 		.session = session,
 		.input = input,
+		.stale_input = stripped,
 		.object = object,
 	};
 	int rc = continuation_put(recall->continuation, &put, clock_mono_ms());
@@ -209,7 +222,7 @@ static void put(struct recall *recall, struct jv object, struct jv input, struct
 		log_warn("continuation.not_kept", SV("the answer cannot be gone on from"), rc);
 }
 
-void recall_keep(struct recall *recall, struct turn *t, struct sv session)
+void recall_keep(struct recall *recall, struct turn *t, struct sv session, bool stripped)
 {
 	struct buf list;
 	struct jw w;
@@ -217,7 +230,7 @@ void recall_keep(struct recall *recall, struct turn *t, struct sv session)
 	if (!t->store || !t->stored.len || buf_error(&t->stored))
 		return;
 	if (jv_is(recall->input, JV_ARRAY)) {
-		put(recall, jv_trusted(buf_sv(&t->stored)), recall->input, session);
+		put(recall, jv_trusted(buf_sv(&t->stored)), recall->input, session, stripped);
 		return;
 	}
 	buf_init(&list, LIMIT_EXPANDED_BODY_BYTES);
@@ -226,6 +239,7 @@ void recall_keep(struct recall *recall, struct turn *t, struct sv session)
 	items_write_text(&w, recall->input);
 	jw_end(&w);
 	if (!buf_error(&list))
-		put(recall, jv_trusted(buf_sv(&t->stored)), jv_trusted(buf_sv(&list)), session);
+		put(recall, jv_trusted(buf_sv(&t->stored)), jv_trusted(buf_sv(&list)), session,
+			stripped);
 	buf_fini(&list);
 }
