@@ -230,26 +230,17 @@ static int put_one(struct sync_one *one, struct cli_openclaw_sync *sync)
 	return status;
 }
 
-static int sync_entry(const struct cli_context *ctx, const struct conf *conf, bool force,
-	const struct openclaw_store *store, const struct openclaw_entry *entry,
-	struct cli_openclaw_sync *sync)
+static int sync_entry(struct sync_one *one, struct cli_openclaw_sync *sync)
 {
 	struct auth_grant grant = {0};
-	struct sync_one one = {
-		.ctx = ctx,
-		.conf = conf,
-		.store = store,
-		.entry = entry,
-		.grant = &grant,
-		.force = force,
-	};
 	char problem[PROBLEM_SIZE];
 	int status = CLI_OK;
 
-	if (openclaw_store_grant(store, entry, &grant, problem, sizeof(problem)) != 0)
-		skip(sync, entry->id, problem);
+	one->grant = &grant;
+	if (openclaw_store_grant(one->store, one->entry, &grant, problem, sizeof(problem)) != 0)
+		skip(sync, one->entry->id, problem);
 	else
-		status = put_one(&one, sync);
+		status = put_one(one, sync);
 	auth_grant_fini(&grant);
 	return status;
 }
@@ -286,8 +277,17 @@ int cli_openclaw_sync_run(const struct cli_context *ctx, bool force, struct cli_
 		conf_unref(conf);
 		return status;
 	}
-	for (size_t i = 0; !status && i < openclaw_store_count(store); i++)
-		status = sync_entry(ctx, conf, force, store, openclaw_store_at(store, i), ret);
+	for (size_t i = 0; !status && i < openclaw_store_count(store); i++) {
+		struct sync_one one = {
+			.ctx = ctx,
+			.conf = conf,
+			.store = store,
+			.entry = openclaw_store_at(store, i),
+			.force = force,
+		};
+
+		status = sync_entry(&one, ret);
+	}
 	for (size_t i = 0; (odd = openclaw_store_odd(store, i)); i++)
 		skip(ret, odd, "it is no slot: an object under a number is");
 	if (json_array_size(ret->imported) + json_array_size(ret->updated) > 0)

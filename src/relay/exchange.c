@@ -515,14 +515,19 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 						     : SV("text/event-stream"),
 		.content_type = SV("application/json"),
 	};
+	const struct runner_head head = {
+		.cred = cred,
+		.options = &options,
+		.model = ex->turn.model,
+		.arena = &ex->arena,
+	};
 
 	if (!ex->headers)
 		ex->headers =
 			arena_alloc(&ex->arena, CODEX_HEADERS_MAX * sizeof(struct http_header));
 	if (!ex->headers)
 		return -ENOMEM;
-	return ex->runner->headers(&ex->place, cred, &options, ex->turn.model, &ex->arena,
-		ex->headers, &ex->header_count);
+	return ex->runner->headers(&ex->place, &head, ex->headers, &ex->header_count);
 }
 
 static void start_upstream(struct exchange *ex, const struct codex_cred *cred)

@@ -21,13 +21,11 @@ static int direct_body(const struct conf *conf, struct jv request,
 	return codex_body_build(request, options, out, err);
 }
 
-static int direct_headers(struct runner_place *place, const struct codex_cred *cred,
-	const struct codex_header_options *options, struct sv model, struct arena *arena,
+static int direct_headers(struct runner_place *place, const struct runner_head *head,
 	struct http_header out[CODEX_HEADERS_MAX], size_t *ret_count)
 {
 	(void)place;
-	(void)model;
-	return codex_headers_build(cred, options, arena, out, ret_count);
+	return codex_headers_build(head->cred, head->options, head->arena, out, ret_count);
 }
 
 static void direct_url(const struct runner_place *place, const struct codex_cred *cred,
@@ -94,22 +92,20 @@ static struct sv model_header(struct sv model, struct arena *arena)
 	return sv_make(text, provider.n + model.n);
 }
 
-static int openclaw_headers(struct runner_place *place, const struct codex_cred *cred,
-	const struct codex_header_options *options, struct sv model, struct arena *arena,
+static int openclaw_headers(struct runner_place *place, const struct runner_head *head,
 	struct http_header out[CODEX_HEADERS_MAX], size_t *ret_count)
 {
 	/* Its own token, and nothing that is the slot's or meant for the backend. */
 	const struct codex_cred local = {.access = openclaw_gateway_token(&place->gateway)};
 	const struct codex_header_options plain = {
-		.user_agent = options->user_agent,
-		.request_id = options->request_id,
-		.accept = options->accept,
-		.content_type = options->content_type,
+		.user_agent = head->options->user_agent,
+		.request_id = head->options->request_id,
+		.accept = head->options->accept,
+		.content_type = head->options->content_type,
 	};
-	struct sv named = model_header(model, arena);
-	int err = codex_headers_build(&local, &plain, arena, out, ret_count);
+	struct sv named = model_header(head->model, head->arena);
+	int err = codex_headers_build(&local, &plain, head->arena, out, ret_count);
 
-	(void)cred;
 	if (!err && named.n && http_is_field_value(named))
 		out[(*ret_count)++] = (struct http_header){SV("x-openclaw-model"), named};
 	return err;

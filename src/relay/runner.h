@@ -20,6 +20,14 @@ struct runner_place {
 	struct openclaw_use gateway; /* private */
 };
 
+/* What the head of an attempt is made from. */
+struct runner_head {
+	const struct codex_cred *cred;
+	const struct codex_header_options *options;
+	struct sv model; /* what the client asked for */
+	struct arena *arena;
+};
+
 struct runner {
 	const char *name;
 	/* True: open at once. False: on_open comes. */
@@ -27,9 +35,8 @@ struct runner {
 	/* 0, -EINVAL with *err (the client's mistake), or out's error. */
 	int (*body)(const struct conf *conf, struct jv request,
 		const struct codex_body_options *options, struct buf *out, struct api_err *err);
-	/* As codex_headers_build(). model: what the client asked for. */
-	int (*headers)(struct runner_place *place, const struct codex_cred *cred,
-		const struct codex_header_options *options, struct sv model, struct arena *arena,
+	/* As codex_headers_build(). */
+	int (*headers)(struct runner_place *place, const struct runner_head *head,
 		struct http_header out[CODEX_HEADERS_MAX], size_t *ret_count);
 	void (*url)(const struct runner_place *place, const struct codex_cred *cred, bool compact,
 		char *out, size_t size);
