@@ -30,7 +30,7 @@ void exhausted_describe(bool native, size_t slot_count, int64_t recovers_ms, con
 	describe_when(recovers_ms, when, sizeof(when));
 	if (slot_count == 0)
 		api_err_set(ret, 429, type, code,
-			"No slot is configured: add an account with slot-auth-import-file.");
+			"No slot is configured: add an account with slot-login.");
 	else
 		api_err_set(ret, 429, type, code,
 			"No slot can serve this request now (%zu configured); %s.", slot_count,

@@ -6,6 +6,11 @@ from simlib import Sim
 from slowlib import SlowClients
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "alone: asserts how long something takes; no other test runs beside it")
+
+
 @pytest.fixture
 def sim():
     with Sim("--accounts", "3") as running:

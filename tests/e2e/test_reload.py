@@ -43,6 +43,7 @@ def reloads(relay, since=0):
 # --- Good ones
 
 @pytest.mark.parametrize("write", [write_in_place, write_and_rename])
+@pytest.mark.alone
 def test_a_change_is_taken_over_within_a_second(relay, write):
     mark, before = relay.mark(), time.monotonic()
     write(relay, config_text(relay, {"selectionPolicy": "least-recently-used"}))
@@ -157,6 +158,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD)
+@pytest.mark.alone
 def test_an_invalid_file_is_refused_and_the_old_one_stays(relay, bad):
     good = config_text(relay, {})
     mark, before = relay.mark(), time.monotonic()
