@@ -1,18 +1,9 @@
 #include "relay/codex_auth.h"
 
+#include "relay/router.h"
 #include "slots/auth_file.h"
 
 #include <stdio.h>
-
-struct sv codex_auth_token(const struct http_request *request)
-{
-	struct sv value = http_request_header(request, SV("authorization"));
-
-	if (sv_istarts(value, SV("bearer ")))
-		return sv_trim(sv_from(value, 7));
-	value = http_request_header(request, SV("x-api-key"));
-	return value.n ? value : http_request_header(request, SV("api-key"));
-}
 
 /* A proxy on this machine makes everybody's connections local; it says so. */
 static bool came_through_proxy(const struct http_request *request)
@@ -69,7 +60,7 @@ static bool allows_login(const struct conf *conf, const struct http_request *req
 bool codex_auth_allows(const struct conf *conf, const struct http_request *request,
 	const char *peer, int64_t now_ms, struct api_err *err)
 {
-	struct sv token = codex_auth_token(request);
+	struct sv token = router_client_token(request);
 	struct auth_grant login = {0};
 	int64_t exp_ms = 0;
 	bool ok;
@@ -95,7 +86,7 @@ void codex_auth_account(const struct http_request *request, char out[CONF_NAME_B
 	struct auth_grant login = {0};
 	int64_t exp_ms = 0;
 
-	if (!told.n && !jwt_claims(codex_auth_token(request), &login, &exp_ms))
+	if (!told.n && !jwt_claims(router_client_token(request), &login, &exp_ms))
 		told = sv_cstr(login.account_id);
 	if (!conf_names_is_name(told))
 		told = SV_NONE;

@@ -15,14 +15,10 @@
 #include "dialect/api_err.h"
 #include "proto/http1.h"
 
-struct auth_grant;
-
 /* peer: as http_stream_peer(). False with *err, for the client. now_ms: wall. */
 bool codex_auth_allows(const struct conf *conf, const struct http_request *request,
 	const char *peer, int64_t now_ms, struct api_err *err) MUST_CHECK;
 
-/* Authorization: Bearer, else x-api-key, else api-key (SPEC 2). */
-struct sv codex_auth_token(const struct http_request *request);
 /* The account that the client says it is: header, else its token's claim; "" unknown or no name. */
 void codex_auth_account(const struct http_request *request, char out[CONF_NAME_BYTES_MAX + 1]);
 

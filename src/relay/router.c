@@ -10,6 +10,7 @@
 #include "relay/model_list.h"
 #include "relay/relay.h"
 #include "relay/reply.h"
+#include "relay/response_pages.h"
 #include "relay/status_pages.h"
 #include "relay/upgrade.h"
 #include "version.h"
@@ -21,15 +22,27 @@ static void serve_chat(struct relay *r, struct http_stream *s)
 	exchange_start(r, s, &dialect_chat);
 }
 
+static void serve_completions(struct relay *r, struct http_stream *s)
+{
+	exchange_start(r, s, &dialect_completions);
+}
+
 static void serve_responses(struct relay *r, struct http_stream *s)
 {
 	exchange_start(r, s, &dialect_responses);
+}
+
+static void serve_compact(struct relay *r, struct http_stream *s)
+{
+	exchange_start(r, s, &dialect_compact);
 }
 
 static const struct route routes[] = {
 	{"/v1/responses", "POST", ROLE_CLIENT, serve_responses, "Responses API, stream and not"},
 	{"/v1/chat/completions", "POST", ROLE_CLIENT, serve_chat,
 		"Chat Completions, stream and not"},
+	{"/v1/completions", "POST", ROLE_CLIENT, serve_completions,
+		"legacy Completions, stream and not"},
 	{"/v1/models", "GET, HEAD", ROLE_CLIENT, model_list_serve, "models that can be asked for"},
 	{"/v1/models/{id}", "GET, HEAD", ROLE_CLIENT, model_list_serve_one, "one of them"},
 	{"/v1/responses", "GET, HEAD", ROLE_CLIENT, upgrade_refuse,
@@ -38,6 +51,8 @@ static const struct route routes[] = {
 		"a turn of a Codex client in ChatGPT mode"},
 	{"/backend-api/codex/responses", "GET, HEAD", ROLE_CODEX, upgrade_refuse,
 		"426 for a WebSocket's handshake"},
+	{"/backend-api/codex/responses/compact", "POST", ROLE_CODEX, serve_compact,
+		"a conversation made short by upstream"},
 	{"/backend-api/codex/models", "GET, HEAD", ROLE_CODEX, codex_models,
 		"the slots' models, as upstream tells them"},
 	{"/backend-api/wham/accounts/check", "GET, HEAD", ROLE_CODEX, codex_accounts_check,
@@ -52,6 +67,16 @@ static const struct route routes[] = {
 		"telemetry: not taken"},
 	{"/backend-api/ps/*", "GET, HEAD", ROLE_CODEX, codex_side_call, "plugins: none"},
 	{"/backend-api/ps/*", "POST", ROLE_CODEX, codex_side_call, "plugins: none"},
+	{"/v1/responses/compact", "POST", ROLE_CLIENT, serve_compact,
+		"a conversation made short by upstream"},
+	{"/v1/responses/input_tokens", "POST", ROLE_CLIENT, response_count_tokens,
+		"how many tokens a request has, estimated"},
+	{"/v1/responses/{id}", "GET, HEAD", ROLE_CLIENT, response_get, "an answer that is kept"},
+	{"/v1/responses/{id}", "DELETE", ROLE_CLIENT, response_delete, "forgets one"},
+	{"/v1/responses/{id}/input_items", "GET, HEAD", ROLE_CLIENT, response_input_items,
+		"the items that it answers"},
+	{"/v1/responses/{id}/cancel", "POST", ROLE_CLIENT, response_cancel,
+		"refused: no answer runs in the background"},
 	{"/healthz", "GET, HEAD", ROLE_NONE, status_health,
 		"is the relay up, and its slots in short"},
 	{"/readyz", "GET, HEAD", ROLE_NONE, status_ready, "200 when a slot can serve, else 503"},
@@ -131,6 +156,17 @@ static void find_route(const struct relay *r, const struct http_request *request
 		if (look_at(f, further, request))
 			return;
 	}
+}
+
+/* SPEC 2 */
+struct sv router_client_token(const struct http_request *request)
+{
+	struct sv value = http_request_header(request, SV("authorization"));
+
+	if (sv_istarts(value, SV("bearer ")))
+		return sv_trim(sv_from(value, 7));
+	value = http_request_header(request, SV("x-api-key"));
+	return value.n ? value : http_request_header(request, SV("api-key"));
 }
 
 /* --- answers that no exchange gives --- */
@@ -215,7 +251,7 @@ static bool may_ask(const struct relay *r, const struct route *route, const stru
 	struct api_err *err)
 {
 	const struct http_request *request = http_stream_request(s);
-	struct sv token = codex_auth_token(request);
+	struct sv token = router_client_token(request);
 
 	switch (route->role) {
 	case ROLE_NONE:
@@ -347,10 +383,18 @@ static void render_fault(const struct http_request *request, const struct http_f
 	api_err_write(&err, clock_wall_ms() / 1000, out);
 }
 
+/* SDKs show x-request-id with their errors; upstream's own goes before ours where it passes. */
 static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 {
+	const struct route_user *user = http_stream_user(s);
+	const char *id = router_request_id(arg, s);
+
 	buf_add_lit(out, "X-Relay-Version: " RELAY_VERSION "\r\nX-Relay-Request-Id: ");
-	buf_add_cstr(out, router_request_id(arg, s));
+	buf_add_cstr(out, id);
+	if (!user || !user->has_request_id) {
+		buf_add_lit(out, "\r\nX-Request-Id: ");
+		buf_add_cstr(out, id);
+	}
 	buf_add_lit(out, "\r\n");
 }
 
