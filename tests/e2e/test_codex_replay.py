@@ -125,27 +125,27 @@ def test_turn_state_goes_along(pair):
     assert sim.turns()[0].account == sim.turns()[1].account
 
 
-def as_root(entry):
-    """The turn as the thread at the root would send it."""
+def as_sub_agent(entry, thread):
+    """The turn as a sub-agent of its thread sends it (PROTOCOL 8)."""
     session = capturelib.headers_of(entry)["session-id"]
-    own = {"thread-id": session, "x-client-request-id": session, "x-codex-window-id": session + ":0"}
-    return {**entry, "headers": [[key, own.get(key, value)] for key, value in entry["headers"]
-                                 if key != "x-codex-parent-thread-id"]}
+    own = {"thread-id": thread, "x-client-request-id": thread, "x-codex-window-id": thread + ":0"}
+    headers = [[key, own.get(key, value)] for key, value in entry["headers"]]
+    return {**entry, "headers": headers + [["x-openai-subagent", "collab_spawn"],
+                                           ["x-codex-parent-thread-id", session]]}
 
 
 def test_sub_agents_are_served_where_their_root_is(pair):
     sim, relay = pair
-    agents = capturelib.turns("173_subagent")
-    headers = capturelib.headers_of(agents[0])
-    assert headers["thread-id"] != headers["session-id"]
+    root, again = capturelib.turns("173_subagent")
     sim.clear_requests()
-    for entry in (as_root(agents[0]), *agents):
+    for entry in (root, as_sub_agent(again, "agent-1"), as_sub_agent(again, "agent-2"), again):
         script(sim, entry)
         replay(relay, entry)
         # Any new conversation would go to the other one now.
         used = sim.turns()[-1].account
         sim.set_account(used, primary={"used_percent": 60, "reset_in_seconds": 9000})
     assert len({turn.account for turn in sim.turns()}) == 1
+    assert [turn.header("thread-id") for turn in sim.turns()][1:3] == ["agent-1", "agent-2"]
     sim.reset()
 
 
