@@ -19,6 +19,7 @@
 #include "base/jv.h"
 #include "dialect/api_err.h"
 #include "dialect/event.h"
+#include "dialect/model_name.h"
 
 struct dialect;
 
@@ -32,12 +33,14 @@ struct turn {
 	 * private events are forwarded, failures are told as response.failed.
 	 */
 	bool native;
+	/* Set before parse: which models the names of requests may mean. */
+	struct model_catalogue models;
 
 	/* Filled by parse. */
 	struct jv request;  /* the client's body, validated; borrowed from the exchange */
 	struct jv upstream; /* the internal form: request itself, or a view of `built` */
 	struct buf built;   /* storage when the dialect had to write the internal form */
-	struct sv model;    /* as the client named it, decoded */
+	struct sv model;    /* decoded; without provider and effort (model_name.h) */
 	bool stream;	    /* the client wants a stream */
 	struct sv ignored;  /* comma-separated names for X-Relay-Ignored-Params, or empty */
 
@@ -53,7 +56,7 @@ struct turn {
 };
 
 struct dialect {
-	const char *name; /* "responses", "chat" */
+	const char *name; /* "responses", "chat", "completions" */
 	/*
 	 * Reads t->request and fills the parse part; -EINVAL with *err filled (400 and its param).
 	 */
@@ -76,6 +79,7 @@ struct dialect {
 
 extern const struct dialect dialect_responses;
 extern const struct dialect dialect_chat;
+extern const struct dialect dialect_completions;
 
 /* turn_init zeroes and sets caps; turn_fini frees built and fold (state lives in the arena). */
 void turn_init(struct turn *t, const struct dialect *dialect, struct arena *arena);

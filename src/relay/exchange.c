@@ -73,6 +73,11 @@ const char *exchange_id(const struct exchange *ex)
 	return ex->id;
 }
 
+bool exchange_passes_header(const struct exchange *ex, struct sv name)
+{
+	return answer_passes_header(&ex->answer, name);
+}
+
 /* --- the end --- */
 
 static void on_reap(struct deferred *d)
@@ -597,7 +602,8 @@ static struct sv usable_session(struct exchange *ex, struct sv key)
 {
 	char derived[IDENT_UUID_SIZE];
 
-	if (key.n <= LIMIT_SESSION_KEY_BYTES && http_is_field_value(key))
+	/* It becomes a header and the cache key. */
+	if (key.n <= CODEX_CACHE_KEY_BYTES && http_is_field_value(key))
 		return arena_dup(&ex->arena, key);
 	ident_derived_uuid(&key, 1, derived);
 	return arena_dup(&ex->arena, sv_cstr(derived));
@@ -650,6 +656,7 @@ static struct exchange *exchange_new(
 	ex->turn.now_s = clock_wall_ms() / 1000;
 	ex->turn.id = ex->id;
 	ex->turn.native = codex_client_is_native(http_stream_request(stream));
+	ex->turn.models.default_model = sv_cstr(ex->conf->default_model);
 	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
 	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
 	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;

@@ -27,5 +27,7 @@ void exchange_on_gone(struct exchange *ex, enum conn_end why);
 void exchange_abort_all(struct relay *relay);
 /* Request id, for the answer's headers. */
 const char *exchange_id(const struct exchange *ex);
+/* Does the answer carry this header of upstream's? name: lower case. */
+bool exchange_passes_header(const struct exchange *ex, struct sv name);
 
 #endif

@@ -15,6 +15,11 @@ static void serve_chat(struct relay *r, struct http_stream *s)
 	exchange_start(r, s, &dialect_chat);
 }
 
+static void serve_completions(struct relay *r, struct http_stream *s)
+{
+	exchange_start(r, s, &dialect_completions);
+}
+
 static void serve_responses(struct relay *r, struct http_stream *s)
 {
 	exchange_start(r, s, &dialect_responses);
@@ -24,6 +29,8 @@ static const struct route routes[] = {
 	{"/v1/responses", "POST", ROLE_CLIENT, serve_responses, "Responses API, stream and not"},
 	{"/v1/chat/completions", "POST", ROLE_CLIENT, serve_chat,
 		"Chat Completions, stream and not"},
+	{"/v1/completions", "POST", ROLE_CLIENT, serve_completions,
+		"legacy Completions, stream and not"},
 	{"/v1/models", "GET, HEAD", ROLE_CLIENT, status_models, "models that can be asked for"},
 	{"/healthz", "GET, HEAD", ROLE_NONE, status_health,
 		"is the relay up, and its slots in short"},
@@ -221,19 +228,24 @@ static void render_fault(const struct http_request *request, const struct http_f
 	api_err_write(&err, clock_wall_ms() / 1000, out);
 }
 
+/* SDKs show x-request-id with their errors; upstream's own goes before ours where it passes. */
 static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 {
 	struct relay *r = arg;
 	const struct exchange *ex = http_stream_user(s);
-	char id[IDENT_UUID_SIZE];
+	char made[IDENT_UUID_SIZE];
+	const char *id = made;
 
+	if (ex)
+		id = exchange_id(ex);
+	else if (r->answering)
+		id = answer_id(r);
+	else
+		ident_uuid7(made);
 	buf_add_lit(out, "X-Relay-Version: " RELAY_VERSION "\r\nX-Relay-Request-Id: ");
-	if (ex) {
-		buf_add_cstr(out, exchange_id(ex));
-	} else if (r->answering) {
-		buf_add_cstr(out, answer_id(r));
-	} else {
-		ident_uuid7(id);
+	buf_add_cstr(out, id);
+	if (!ex || !exchange_passes_header(ex, SV("x-request-id"))) {
+		buf_add_lit(out, "\r\nX-Request-Id: ");
 		buf_add_cstr(out, id);
 	}
 	buf_add_lit(out, "\r\n");

@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 
+import schemalib
 import simlib
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -217,6 +218,7 @@ class Stream(Wire):
         super().__init__(address, **options)
         self.send_request("POST", path, body, headers)
         self.status, self.headers, self.text = None, {}, ""
+        self.api = schemalib.api_of(path, headers or {})
 
     def wait_head(self):
         self.status, self.headers = self.read_head()
@@ -240,7 +242,9 @@ class Stream(Wire):
         while (block := self.next_block()) is not None:
             for line in block.split("\n"):
                 if line.startswith("data: {"):
-                    return json.loads(line[6:])
+                    event = json.loads(line[6:])
+                    schemalib.check_one_event(self.api, event)
+                    return event
         return None
 
     def read_to(self, *types):
@@ -479,6 +483,8 @@ class Relay:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         reply = simlib.http_request(self.address, method, path, data, merged, timeout)
         self.saw(reply)
+        if method == "POST":
+            schemalib.check_reply(path, merged, reply)
         return reply
 
     def saw(self, reply):
