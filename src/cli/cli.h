@@ -85,6 +85,7 @@ int cli_slots_enable(const struct cli_context *ctx);
 int cli_slots_disable(const struct cli_context *ctx);
 int cli_slots_set(const struct cli_context *ctx);
 int cli_slots_remove(const struct cli_context *ctx);
+int cli_refresh_slot(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
 int cli_login(const struct cli_context *ctx);
 int cli_codex_import(const struct cli_context *ctx);

@@ -11,9 +11,7 @@ static void on_refreshes_over(void *arg)
 {
 	struct cli_env *env = arg;
 
-	/* As if nobody had caught it: the shell sees that a signal was the end. */
-	signal(env->signal, SIG_DFL);
-	raise(env->signal);
+	loop_stop(env->slots.loop);
 }
 
 static void on_signal(void *arg, int signo)
@@ -48,6 +46,12 @@ int cli_env_open(const struct cli_context *ctx, struct cli_env *ret)
 void cli_env_run(struct cli_env *env)
 {
 	loop_run(env->slots.loop);
+	if (!env->signal)
+		return;
+	refresher_free(env->slots.refresher);
+	/* As if nobody had caught it: the shell sees that a signal was the end. */
+	signal(env->signal, SIG_DFL);
+	raise(env->signal);
 }
 
 static int save(struct cli_env *env)

@@ -128,6 +128,16 @@ static const struct cli_command commands[] = {
 		.run = cli_slots_disable,
 	},
 	{
+		.name = "slot-refresh",
+		.summary = "gives a slot a new access token now",
+		.details =
+			"The relay does so by itself in time, also for disabled slots. It may run "
+			"meanwhile:\nit uses the new token at once.",
+		.example = "slot-refresh --slot 2",
+		.options = {OPTION_SLOT},
+		.run = cli_refresh_slot,
+	},
+	{
 		.name = "slot-set",
 		.summary = "sets a slot's label, priority or weight",
 		.details = "Slots of a higher priority are used first. A weight counts in the "

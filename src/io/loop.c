@@ -354,6 +354,7 @@ void loop_run(struct loop *loop)
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigaction(SIGXFSZ, &ignore, NULL);
 	loop->running = true;
 	uv_run(&loop->uv, UV_RUN_DEFAULT);
 	loop->running = false;

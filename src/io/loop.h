@@ -16,7 +16,8 @@ struct uv_loop_s;
 struct loop *loop_new(void);
 /* After loop_run() returned and all owners closed their handles; asserts that none is left. */
 void loop_free(struct loop *loop);
-/* Runs until loop_stop() or until nothing is left to wait for. SIGPIPE is ignored from here on. */
+/* Runs until loop_stop() or until nothing is left to wait for. SIGPIPE and SIGXFSZ are ignored from
+ * here on: both come as errors of a write. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* For io/ only. */

@@ -84,10 +84,10 @@ void exchange_log_selection(const char *id, struct slot_table *slots,
 	log_end();
 }
 
-void exchange_log_attempt(
-	const char *id, const char *slot_id, const struct failure *f, enum retry_action action)
+static void log_failure(const char *event, const char *id, const char *slot_id,
+	const struct failure *f, enum retry_action action)
 {
-	log_begin(LOG_WARN, "attempt.failed");
+	log_begin(LOG_WARN, event);
 	log_str("request_id", sv_cstr(id));
 	log_str("slot_id", sv_cstr(slot_id));
 	log_str("class", sv_cstr(failure_class_name(f->class)));
@@ -98,6 +98,18 @@ void exchange_log_attempt(
 		log_str("detail", sv_cstr(f->detail));
 	log_str("next", sv_cstr(retry_action_name(action)));
 	log_end();
+}
+
+void exchange_log_attempt(
+	const char *id, const char *slot_id, const struct failure *f, enum retry_action action)
+{
+	log_failure("attempt.failed", id, slot_id, f, action);
+}
+
+void exchange_log_token(
+	const char *id, const char *slot_id, const struct failure *f, enum retry_action action)
+{
+	log_failure("token.failed", id, slot_id, f, action);
 }
 
 static void log_usage(const struct usage *u)

@@ -1,4 +1,5 @@
-/* The log lines of an exchange: request.start, slot.selection, attempt.failed, request.finish. */
+/* The log lines of an exchange: request.start, slot.selection, attempt.failed, token.failed,
+ * request.finish. */
 #ifndef RELAY_EXCHANGE_LOG_H
 #define RELAY_EXCHANGE_LOG_H
 
@@ -30,6 +31,9 @@ void exchange_log_start(const char *id, const struct http_request *request, cons
 void exchange_log_selection(const char *id, struct slot_table *slots,
 	const struct lease_report *report, unsigned attempt, int64_t queued_us);
 void exchange_log_attempt(
+	const char *id, const char *slot_id, const struct failure *f, enum retry_action action);
+/* No attempt was made: the slot had no token to send. */
+void exchange_log_token(
 	const char *id, const char *slot_id, const struct failure *f, enum retry_action action);
 void exchange_log_finish(const struct exchange_summary *s);
 

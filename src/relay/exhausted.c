@@ -49,3 +49,12 @@ void exhausted_describe_busy(int64_t waited_s, struct api_err *ret)
 		(long long)waited_s);
 	ret->retry_after_s = RETRY_BUSY_S;
 }
+
+void exhausted_describe_token(int64_t retry_ms, int64_t now_ms, struct api_err *ret)
+{
+	api_err_set(ret, 503, "server_error", "token_refresh_failed",
+		"The slot's access token could not be refreshed.");
+	ret->retry_after_s = RETRY_BUSY_S;
+	if (retry_ms > now_ms)
+		ret->retry_after_s = (retry_ms - now_ms + 999) / 1000;
+}

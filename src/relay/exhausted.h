@@ -15,4 +15,9 @@ void exhausted_describe(bool native, size_t slot_count, int64_t recovers_ms, con
 /* 429 for a request that waited too long for a busy slot, or found the queue full. */
 void exhausted_describe_busy(int64_t waited_s, struct api_err *ret);
 
+/* 503: no slot is left but those whose token cannot be refreshed before retry_ms (unix, 0:
+ * unknown).
+ */
+void exhausted_describe_token(int64_t retry_ms, int64_t now_ms, struct api_err *ret);
+
 #endif

@@ -7,6 +7,8 @@
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
+#include "slots/auth_watch.h"
+#include "slots/refresher.h"
 #include "slots/store.h"
 #include "version.h"
 
@@ -36,6 +38,7 @@ static void reload_slots(struct relay *r)
 	struct conf_error err = {""};
 
 	log_reload("config/slots.json", store_load(r->root, r->conf, r->slots, &err) ? &err : NULL);
+	auth_watch_sync(r->auth_watch);
 }
 
 /* A configuration that is not valid changes nothing. Listen address and pool settings need a
@@ -51,6 +54,7 @@ static void reload_conf(struct relay *r)
 	}
 	conf_unref(r->conf);
 	r->conf = fresh;
+	r->env.conf = fresh;
 	slot_table_configure(r->slots, fresh);
 	log_reload("config/relay.json", NULL);
 }
@@ -86,8 +90,25 @@ static void on_config_dir(void *arg, const char *name)
 
 /* --- stop --- */
 
+/* Nothing is left that asks upstream. */
+static void on_refreshes_over(void *arg)
+{
+	struct relay *r = arg;
+
+	fetch_pool_free(r->pool);
+	r->pool = NULL;
+	saver_stop(r->saver);
+	loop_close_signals(r->loop);
+	/* A further signal must not end the process while it writes its state. */
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+}
+
 static void close_all(struct relay *r)
 {
+	if (r->closing)
+		return;
+	r->closing = true;
 	timer_stop(&r->patience);
 	timer_stop(&r->farewell);
 	timer_stop(&r->reload);
@@ -96,13 +117,8 @@ static void close_all(struct relay *r)
 	exchange_abort_all(r);
 	http_server_free(r->server);
 	r->server = NULL;
-	fetch_pool_free(r->pool);
-	r->pool = NULL;
-	saver_stop(r->saver);
-	loop_close_signals(r->loop);
-	/* A further signal must not end the process while it writes its state. */
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
+	auth_watch_stop(r->auth_watch);
+	refresher_stop(r->env.refresher, on_refreshes_over, r);
 }
 
 static void on_idle(void *arg)
@@ -264,6 +280,19 @@ static void raise_descriptor_limit(void)
 	}
 }
 
+static void start_env(struct relay *r)
+{
+	r->env = (struct slot_env){
+		.loop = r->loop,
+		.pool = r->pool,
+		.table = r->slots,
+		.root = r->root,
+		.conf = r->conf,
+	};
+	r->env.refresher = refresher_new(&r->env);
+	r->auth_watch = auth_watch_new(&r->env);
+}
+
 static int start(struct relay *r)
 {
 	struct fetch_options options;
@@ -283,12 +312,14 @@ static int start(struct relay *r)
 	r->saver = saver_new(r->loop, r->root, r->slots);
 	options = fetch_conf_options(r->conf);
 	r->pool = fetch_pool_new(r->loop, &options);
+	start_env(r);
 	status = start_server(r);
 	if (status) {
 		close_all(r);
 		return status;
 	}
 	start_watch(r);
+	refresher_start(r->env.refresher);
 	loop_on_signal(r->loop, SIGTERM, on_terminate, r);
 	loop_on_signal(r->loop, SIGINT, on_terminate, r);
 	loop_on_signal(r->loop, SIGHUP, on_hangup, r);
@@ -298,6 +329,8 @@ static int start(struct relay *r)
 
 static void tear_down(struct relay *r)
 {
+	refresher_free(r->env.refresher);
+	auth_watch_free(r->auth_watch);
 	saver_free(r->saver);
 	waitq_free(r->waitq);
 	if (r->loop)

@@ -8,12 +8,13 @@ struct rule {
 	bool same_backoff; /* may go to the same slot when there is no other */
 	bool is_replay;	   /* the request may have run: counted, REPLAYS_MAX */
 	bool is_entitlement;
+	bool same_refreshed; /* the same slot first, with another token, once */
 };
 
 static const struct rule rules[FAILURE_CLASSES] = {
 	[FAILURE_RATE_LIMIT] = {.other_slot = true},
 	[FAILURE_QUOTA] = {.other_slot = true},
-	[FAILURE_AUTH] = {.other_slot = true},
+	[FAILURE_AUTH] = {.other_slot = true, .same_refreshed = true},
 	[FAILURE_DEAD] = {.other_slot = true},
 	[FAILURE_BLOCKED] = {.other_slot = true},
 	[FAILURE_TRANSIENT] = {.other_slot = true, .same_backoff = true},
@@ -31,6 +32,7 @@ const char *retry_action_name(enum retry_action action)
 		[RETRY_OTHER_SLOT] = "other_slot",
 		[RETRY_SAME_BACKOFF] = "same_slot_backoff",
 		[RETRY_SAME_STRIPPED] = "same_slot_stripped",
+		[RETRY_SAME_REFRESHED] = "same_slot_refreshed",
 	};
 
 	return names[action];
@@ -48,6 +50,8 @@ enum retry_action retry_decide(enum failure_class class, const struct retry_stat
 		return RETRY_GIVE_UP;
 	if (rule->is_entitlement && s->entitlements >= ENTITLEMENTS_MAX)
 		return RETRY_GIVE_UP;
+	if (rule->same_refreshed && s->can_refresh && !s->refreshed)
+		return RETRY_SAME_REFRESHED;
 	if (rule->other_slot && s->other_slot)
 		return RETRY_OTHER_SLOT;
 	if (rule->same_backoff && s->backoffs < BACKOFFS_MAX)

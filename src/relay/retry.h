@@ -8,10 +8,11 @@
 #include "codex/failure.h"
 
 enum retry_action {
-	RETRY_GIVE_UP,	     /* tell the client */
-	RETRY_OTHER_SLOT,    /* lease one that was not tried */
-	RETRY_SAME_BACKOFF,  /* the same slot after retry_backoff_ms() */
-	RETRY_SAME_STRIPPED, /* the same slot at once, without account-bound blobs */
+	RETRY_GIVE_UP,	      /* tell the client */
+	RETRY_OTHER_SLOT,     /* lease one that was not tried */
+	RETRY_SAME_BACKOFF,   /* the same slot after retry_backoff_ms() */
+	RETRY_SAME_STRIPPED,  /* the same slot at once, without account-bound blobs */
+	RETRY_SAME_REFRESHED, /* the same slot once it has another token */
 };
 const char *retry_action_name(enum retry_action action);
 
@@ -19,6 +20,8 @@ struct retry_state {
 	bool committed;	   /* something of the answer was sent to the client */
 	bool other_slot;   /* an untried slot could serve, now or when it has a free lease */
 	bool stripped;	   /* blobs were left out already */
+	bool can_refresh;  /* the slot that failed may get another token */
+	bool refreshed;	   /* and has got one for this request already */
 	unsigned attempts; /* upstream tries so far */
 	unsigned max_attempts;
 	unsigned replays;      /* tries that followed a truncated, idle or garbled attempt */

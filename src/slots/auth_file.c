@@ -97,6 +97,7 @@ static void take_claims(const json_t *claims, struct auth_grant *into, int64_t *
 	const json_t *auth = json_object_get(claims, CLAIMS_AUTH);
 	const json_t *profile = json_object_get(claims, CLAIMS_PROFILE);
 	int64_t exp_ms = stamp_read(json_object_get(claims, "exp"));
+	int64_t iat_ms = stamp_read(json_object_get(claims, "iat"));
 
 	learn_id(&into->account_id, text_of(json_object_get(auth, "chatgpt_account_id")));
 	learn_id(&into->user_id, member_text(auth, user));
@@ -105,6 +106,8 @@ static void take_claims(const json_t *claims, struct auth_grant *into, int64_t *
 	learn_name(&into->email, text_of(json_object_get(claims, "email")));
 	if (exp_ms)
 		*ret_exp_ms = exp_ms;
+	if (iat_ms && !into->granted_ms)
+		into->granted_ms = iat_ms;
 }
 
 int jwt_claims(struct sv token, struct auth_grant *into, int64_t *ret_exp_ms)
@@ -309,6 +312,10 @@ int auth_grant_from_json(
 	if (jwt_claims(secret_expose(&g.id_token), &g, &id_exp_ms) != 0)
 		id_exp_ms = 0;
 	g.expires_ms = expiry_of(doc, credential, access_exp_ms, made_ms);
+	if (!g.granted_ms)
+		g.granted_ms = stamp_read(json_object_get(doc, "last_refresh"));
+	if (!g.granted_ms)
+		g.granted_ms = made_ms;
 	*ret = g;
 	return 0;
 }

@@ -149,6 +149,8 @@ static int64_t recovery_of(const struct pick_candidate *c, enum pick_reason reas
 {
 	int64_t at = 0;
 
+	if (reason == PICK_EXPIRED)
+		return c->token_at_ms > now_ms ? c->token_at_ms : 0;
 	if (reason != PICK_COOLDOWN && reason != PICK_EXHAUSTED && reason != PICK_TRIED)
 		return 0;
 	if (c->cooldown_until_ms > at)

@@ -17,7 +17,7 @@ enum pick_reason {
 	PICK_DISABLED,
 	PICK_NO_CREDENTIAL,   /* no token in the slot's file */
 	PICK_REAUTH_REQUIRED, /* its grant is dead */
-	PICK_EXPIRED,	      /* access token expired */
+	PICK_EXPIRED,	      /* access token expired, and no other one to be had now */
 	PICK_COOLDOWN,
 	PICK_EXHAUSTED,	      /* a window is known to be at 0 % */
 	PICK_MODEL,	      /* known not to have this model */
@@ -57,6 +57,7 @@ struct pick_candidate {
 	int64_t cooldown_until_ms;	      /* 0: none */
 	int64_t last_used_ms;		      /* 0: never */
 	int64_t recovers_ms;		      /* reset of the exhausted window, 0 unknown */
+	int64_t token_at_ms; /* expired: when the next try to refresh is due, 0 never */
 	struct pick_turn turn;
 };
 

@@ -4,6 +4,7 @@
 #include "base/jscan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum {
 	TRANSIENT_STREAK = 3,	      /* PROTOCOL 6: cooldown only after 3 in a row */
@@ -12,13 +13,17 @@ enum {
 	UNSUPPORTED_MS = 3600 * 1000, /* how long an entitlement refusal is believed */
 };
 
+static bool holds(struct sv text, const struct secret *token)
+{
+	return !secret_is_empty(token) && sv_find(text, secret_expose(token)) >= 0;
+}
+
 void slot_set_error(struct slot *s, const char *class_name, struct sv text)
 {
-	struct sv token = secret_expose(&s->access);
 	size_t most = sizeof(s->last_error) - 1;
 	size_t n;
 
-	if (token.n && sv_find(text, token) >= 0)
+	if (holds(text, &s->access) || holds(text, &s->refresh))
 		text = SV("(a text that repeats the token)");
 	s->last_error[0] = '\0';
 	if (class_name)
@@ -38,6 +43,126 @@ void slot_set_error(struct slot *s, const char *class_name, struct sv text)
 		text = sv_from(text, length ? length : 1);
 	}
 	s->last_error[n] = '\0';
+}
+
+void slot_clear_error(struct slot *s, const char *beginning)
+{
+	if (sv_starts(sv_cstr(s->last_error), sv_cstr(beginning)))
+		s->last_error[0] = '\0';
+}
+
+static bool differ(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) != 0;
+}
+
+bool slot_is_account(const struct slot *s, const char *account_id, const char *user_id)
+{
+	return !differ(s->account_id, account_id) && !differ(s->user_id, user_id);
+}
+
+/* What was learnt of one account says nothing of another. */
+static void forget_account(struct slot *s)
+{
+	s->meters = (struct meters){0};
+	s->checked_at_ms = 0;
+	s->cooldown_until_ms = 0;
+	s->cooldown_reason[0] = '\0';
+	s->failures = s->transient_streak = 0;
+	s->last_error[0] = '\0';
+	memset(s->unsupported, 0, sizeof(s->unsupported));
+	free(s->usage_5h_text);
+	free(s->usage_week_text);
+	s->usage_5h_text = s->usage_week_text = NULL;
+}
+
+static void take_name(char **place, char **name)
+{
+	free(*place);
+	*place = *name;
+	*name = NULL;
+}
+
+void slot_grant_fingerprint(const struct slot *s, char out[33])
+{
+	char both[2 * IDENT_HEX_SIZE];
+	size_t n = IDENT_HEX_SIZE - 1;
+
+	out[0] = '\0';
+	if (secret_is_empty(&s->access))
+		return;
+	ident_fingerprint(secret_expose(&s->access), both);
+	ident_fingerprint(secret_expose(&s->refresh), both + n);
+	ident_fingerprint(sv_cstr(both), out);
+}
+
+static void note_spent(struct slot *s, enum credential_note note, bool same_refresh)
+{
+	bool known = same_refresh && s->refresh_state == SLOT_REFRESH_IN_DOUBT;
+
+	if (!known)
+		s->refresh_state =
+			note == CREDENTIAL_UNSPENT ? SLOT_REFRESH_FREE : SLOT_REFRESH_NOTED;
+	if (note == CREDENTIAL_DEAD)
+		slot_require_reauth(s);
+}
+
+bool slot_take_credential(struct slot *s, struct credential *c)
+{
+	struct auth_grant *g = &c->grant;
+	bool same_refresh = secret_equals(&s->refresh, secret_expose(&g->refresh));
+	bool is_other =
+		!secret_equals(&s->access, secret_expose(&g->access)) ||
+		!(same_refresh || (secret_is_empty(&s->refresh) && secret_is_empty(&g->refresh)));
+	bool is_first = secret_is_empty(&s->access);
+	bool was_dead = s->reauth_required;
+	char fingerprint[IDENT_HEX_SIZE];
+
+	if (!slot_is_account(s, g->account_id, g->user_id))
+		forget_account(s);
+	if (is_other) {
+		secret_copy(&s->access, &g->access);
+		secret_copy(&s->refresh, &g->refresh);
+		ident_fingerprint(secret_expose(&s->access), s->token_fingerprint);
+		s->grants++;
+		s->token_refused = false;
+		s->refresh_after_ms = 0;
+		s->refresh_failures = 0;
+		slot_grant_fingerprint(s, fingerprint);
+		if (strcmp(fingerprint, s->refused_fingerprint) != 0)
+			s->reauth_required = false;
+	}
+	take_name(&s->account_id, &g->account_id);
+	take_name(&s->user_id, &g->user_id);
+	take_name(&s->email, &g->email);
+	s->expires_ms = g->expires_ms;
+	s->granted_ms = g->granted_ms;
+	if (g->plan_type && !s->meters.plan_type[0])
+		snprintf(s->meters.plan_type, sizeof(s->meters.plan_type), "%s", g->plan_type);
+	note_spent(s, c->note, same_refresh);
+	slot_clear_error(s, SLOT_FILE_ERROR);
+	/* The first one is what a stored error is about, unless that was a dead one. */
+	if (is_other && (!is_first || (was_dead && !s->reauth_required)))
+		slot_clear_error(s, SLOT_REFRESH_ERROR);
+	credential_fini(c);
+	return is_other;
+}
+
+bool slot_needs_token(const struct slot *s, int64_t now_ms)
+{
+	return s->token_refused || (s->expires_ms && s->expires_ms <= now_ms);
+}
+
+bool slot_can_refresh(const struct slot *s)
+{
+	return !secret_is_empty(&s->refresh) && !s->reauth_required &&
+	       s->refresh_state != SLOT_REFRESH_IN_DOUBT;
+}
+
+void slot_require_reauth(struct slot *s)
+{
+	s->reauth_required = true;
+	slot_grant_fingerprint(s, s->refused_fingerprint);
 }
 
 struct codex_cred slot_cred(const struct slot *s)
@@ -191,16 +316,29 @@ static void cool_down(
 		s->cooldown_reason, sizeof(s->cooldown_reason), "%s", failure_class_name(f->class));
 }
 
-static void require_reauth(struct slot *s)
+/*
+ * A refusal of a token that was replaced meanwhile is nobody's failure. Else a refresh may help,
+ * but not when it brought this very token.
+ */
+static void refuse_token(struct slot *s, const struct slot_verdict *v)
 {
-	s->reauth_required = true;
-	ident_fingerprint(secret_expose(&s->access), s->access_fingerprint);
+	s->token_refused = true;
+	if (v->refreshed || !slot_can_refresh(s))
+		slot_require_reauth(s);
+}
+
+static bool is_about_former_token(const struct slot *s, const struct slot_verdict *v)
+{
+	return v->failure->class == FAILURE_AUTH && v->token &&
+	       strcmp(v->token, s->token_fingerprint) != 0;
 }
 
 /* What the class of a failure does to its slot (PROTOCOL 6). */
-static void punish(
-	struct slot *s, const struct failure *f, const struct cooldown_conf *conf, int64_t now_ms)
+static void punish(struct slot *s, const struct slot_verdict *v, const struct cooldown_conf *conf,
+	int64_t now_ms)
 {
+	const struct failure *f = v->failure;
+
 	switch (f->class) {
 	case FAILURE_RATE_LIMIT:
 	case FAILURE_QUOTA:
@@ -208,7 +346,7 @@ static void punish(
 		cool_down(s, f, conf, now_ms);
 		break;
 	case FAILURE_AUTH:
-		require_reauth(s);
+		refuse_token(s, v);
 		break;
 	case FAILURE_DEAD:
 		s->enabled = false;
@@ -228,6 +366,8 @@ static void on_failure(struct slot *s, const struct slot_verdict *v,
 {
 	const struct failure *f = v->failure;
 
+	if (is_about_former_token(s, v))
+		return;
 	switch (f->class) {
 	case FAILURE_NONE:
 	case FAILURE_CLIENT:
@@ -246,7 +386,7 @@ static void on_failure(struct slot *s, const struct slot_verdict *v,
 	/* The operator may know what clients are not told: upstream's own words. */
 	slot_set_error(s, failure_class_name(f->class),
 		sv_cstr(f->detail[0] ? f->detail : f->err.message));
-	punish(s, f, conf, now_ms);
+	punish(s, v, conf, now_ms);
 }
 
 static bool is_out(const struct slot *s, int64_t now_ms)

@@ -10,21 +10,29 @@
 #include "codex/cred.h"
 #include "codex/failure.h"
 #include "codex/meters.h"
+#include "slots/credential.h"
 #include "slots/pick.h"
-
-#include <jansson.h>
 
 enum { SLOT_UNSUPPORTED_MAX = 16 };
 /* What a record may say of `priority` (either sign) and `weight` (above 0). */
 enum { SLOT_PRIORITY_MAX = 1000000, SLOT_WEIGHT_MAX = 1000000 };
 /* How last_error begins when a file of the slot cannot be used; good files end such an error. */
 #define SLOT_FILE_ERROR "credential: "
+/* And when its token could not be refreshed; another grant ends that. */
+#define SLOT_REFRESH_ERROR "refresh: "
 
 /* A model that upstream refused for this account, remembered for a while (PROTOCOL 6, entitlement).
  */
 struct slot_unsupported {
 	uint64_t model_hash;
 	int64_t until_ms;
+};
+
+/* May the refresh token be sent (PROTOCOL 1: one that was sent never is again)? */
+enum slot_refresh_state {
+	SLOT_REFRESH_FREE,
+	SLOT_REFRESH_NOTED,    /* it was sent, perhaps just now by another process: see its file */
+	SLOT_REFRESH_IN_DOUBT, /* it was sent and nobody knows the outcome: never again */
 };
 
 struct slot {
@@ -39,12 +47,21 @@ struct slot {
 	char *base_url;	 /* normal form without "/codex"; NULL: models.json is broken, no credential
 			  */
 
-	/* Credential, from auth_file. */
+	/* Credential, from auth_file; set by slot_take_grant(). */
 	struct secret access, refresh;
 	char *account_id, *user_id, *email;
-	int64_t expires_ms;   /* 0: unknown */
-	bool reauth_required; /* upstream refused the credential; until the file brings another */
-	char access_fingerprint[33]; /* of the refused token */
+	int64_t expires_ms;	      /* 0: unknown */
+	int64_t granted_ms;	      /* when the issuer gave it; 0: unknown */
+	char token_fingerprint[33];   /* of access */
+	unsigned grants;	      /* how many it has had: tells whether another one came */
+	bool reauth_required;	      /* the grant is dead; until the file brings another */
+	char refused_fingerprint[33]; /* of that grant, both tokens */
+	bool token_refused;	      /* upstream refused access, refresh may bring another */
+	enum slot_refresh_state refresh_state; /* of refresh */
+	int64_t refresh_after_ms;	       /* no refresh before that, wall; 0 none */
+	unsigned refresh_failures;	       /* in a row */
+	bool unsaved; /* newer than auth_file, which cannot be written: a reload does not replace it
+		       */
 
 	/* Limits. */
 	struct meters meters;
@@ -70,10 +87,28 @@ struct slot {
 };
 
 /*
+ * Takes a credential as its file tells it (c is empty afterwards). Another grant ends what was held
+ * against the former one; another account's ends all that was learnt of the former account. True
+ * when it is another grant.
+ */
+bool slot_take_credential(struct slot *s, struct credential *c);
+/* Could it be this account's? An id that is not known fits any. */
+bool slot_is_account(const struct slot *s, const char *account_id, const char *user_id);
+/* Has its token expired, or was it refused? Then nothing can be sent before there is another. */
+bool slot_needs_token(const struct slot *s, int64_t now_ms);
+/* Is there a way to another token, now or after a pause? */
+bool slot_can_refresh(const struct slot *s);
+/* Its grant is dead: out until its file brings another one. */
+void slot_require_reauth(struct slot *s);
+/* Of both tokens; tells whether a dead grant is still there. "" without a token. */
+void slot_grant_fingerprint(const struct slot *s, char out[33]);
+/*
  * Sets last_error to "<class_name>: <text>" (the text alone for NULL): one line of valid UTF-8, cut
  * to fit, and no text that holds the slot's token.
  */
 void slot_set_error(struct slot *s, const char *class_name, struct sv text);
+/* Forgets last_error if it begins so. */
+void slot_clear_error(struct slot *s, const char *beginning);
 /* What the upstream needs to know of it; views, valid until the slot changes. */
 struct codex_cred slot_cred(const struct slot *s);
 /* A window as it is at some time. kind METER_WEEK falls back to the month. */
@@ -105,6 +140,10 @@ struct slot_verdict {
 	const struct failure *failure; /* for VERDICT_FAILURE */
 	const struct meters *meters;   /* what the attempt learnt; may be NULL */
 	uint64_t model_hash;	       /* for FAILURE_ENTITLEMENT */
+	/* For FAILURE_AUTH: the token that was sent, as its fingerprint (NULL: the slot's present
+	 * one), and whether the request has had it refreshed already. */
+	const char *token;
+	bool refreshed;
 	/*
 	 * A cooldown of the slot began after this attempt did (lease_note() fills it in): a success
 	 * does not end it, and a failure is of the same burst as the one that began it.

@@ -106,8 +106,8 @@ static void read_runtime(struct slot *s)
 	slot_set_error(s, NULL, sv_cstr(error));
 	snprintf(s->cooldown_reason, sizeof(s->cooldown_reason), "%s", reason ? reason : "");
 	s->reauth_required = json_is_true(json_object_get(relay, "reauthRequired"));
-	snprintf(
-		s->access_fingerprint, sizeof(s->access_fingerprint), "%s", refused ? refused : "");
+	snprintf(s->refused_fingerprint, sizeof(s->refused_fingerprint), "%s",
+		refused ? refused : "");
 }
 
 /* The operator's; a value that makes no sense counts as absent. */
@@ -234,7 +234,7 @@ json_t *slot_record_relay(const struct slot *s)
 	if (s->reauth_required) {
 		json_object_set_new(relay, "reauthRequired", json_true());
 		json_object_set_new(
-			relay, "refusedFingerprint", json_string(s->access_fingerprint));
+			relay, "refusedFingerprint", json_string(s->refused_fingerprint));
 	}
 	return relay;
 }

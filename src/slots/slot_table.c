@@ -92,17 +92,6 @@ static void capacity_changed(struct slot_table *t)
 		t->on_capacity(t->on_capacity_arg);
 }
 
-static bool differ(const char *a, const char *b)
-{
-	return a && b && strcmp(a, b) != 0;
-}
-
-/* Another account took the slot's place: what was learnt of the old one says nothing of it. */
-static bool is_other_account(const struct slot *a, const struct slot *b)
-{
-	return differ(a->account_id, b->account_id) || differ(a->user_id, b->user_id);
-}
-
 /* What we know of limits stays, unless the file knows newer (the CLI asked upstream, or a human).
  */
 static void keep_usage(struct slot *s, struct slot *old)
@@ -125,7 +114,46 @@ static void keep_error(struct slot *s, const struct slot *old)
 		s->last_error[0] = '\0';
 }
 
-static void keep_runtime(struct slot *s, const struct slot *old)
+static void swap_secrets(struct secret *a, struct secret *b)
+{
+	const struct secret kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/* What is known of the very grant that the file holds. */
+static void keep_credential_state(struct slot *s, struct slot *old)
+{
+	char fingerprint[33], old_fingerprint[33];
+
+	s->grants = old->grants + 1;
+	slot_grant_fingerprint(s, fingerprint);
+	slot_grant_fingerprint(old, old_fingerprint);
+	if (old->unsaved) {
+		swap_secrets(&s->access, &old->access);
+		swap_secrets(&s->refresh, &old->refresh);
+		memcpy(s->token_fingerprint, old->token_fingerprint, sizeof(s->token_fingerprint));
+		s->expires_ms = old->expires_ms;
+		s->granted_ms = old->granted_ms;
+		s->unsaved = true;
+	} else if (strcmp(fingerprint, old_fingerprint) != 0) {
+		slot_clear_error(s, SLOT_REFRESH_ERROR);
+		return;
+	}
+	s->token_refused = old->token_refused;
+	s->refresh_after_ms = old->refresh_after_ms;
+	s->refresh_failures = old->refresh_failures;
+	if (old->refresh_state == SLOT_REFRESH_IN_DOUBT || s->unsaved)
+		s->refresh_state = old->refresh_state;
+	/* The file may know more of it than we: another process had it refused. */
+	if (!old->reauth_required)
+		return;
+	s->reauth_required = true;
+	memcpy(s->refused_fingerprint, old->refused_fingerprint, sizeof(s->refused_fingerprint));
+}
+
+static void keep_runtime(struct slot *s, struct slot *old)
 {
 	s->cooldown_until_ms = old->cooldown_until_ms;
 	memcpy(s->cooldown_reason, old->cooldown_reason, sizeof(s->cooldown_reason));
@@ -133,11 +161,7 @@ static void keep_runtime(struct slot *s, const struct slot *old)
 	s->failures = old->failures;
 	s->transient_streak = old->transient_streak;
 	memcpy(s->unsupported, old->unsupported, sizeof(s->unsupported));
-	if (secret_equals(&s->access, secret_expose(&old->access))) {
-		s->reauth_required = old->reauth_required;
-		memcpy(s->access_fingerprint, old->access_fingerprint,
-			sizeof(s->access_fingerprint));
-	}
+	keep_credential_state(s, old);
 	if (old->dead) {
 		s->enabled = false;
 		s->dead = true;
@@ -155,7 +179,9 @@ static void adopt(struct slot *in_table, struct slot *fresh)
 	in_table->inflight = old.inflight;
 	in_table->turn = old.turn;
 	in_table->cooldowns = old.cooldowns;
-	if (is_other_account(in_table, fresh))
+	/* Another account took the slot's place: what was learnt of the old one says nothing of it.
+	 */
+	if (!slot_is_account(in_table, fresh->account_id, fresh->user_id))
 		return;
 	keep_usage(in_table, fresh);
 	keep_error(in_table, fresh);
@@ -231,6 +257,12 @@ void slot_table_mark_dirty(struct slot_table *t, struct slot *s)
 		t->on_dirty(t->on_dirty_arg);
 }
 
+void slot_table_changed(struct slot_table *t, struct slot *s)
+{
+	slot_table_mark_dirty(t, s);
+	capacity_changed(t);
+}
+
 static void set_windows(struct pick_candidate *c, const struct slot *s, int64_t now_ms)
 {
 	struct slot_window five = slot_window_at(s, METER_5H, now_ms);
@@ -257,7 +289,12 @@ static void set_candidate(
 	c->enabled = s->enabled;
 	c->has_credential = !secret_is_empty(&s->access);
 	c->reauth_required = s->reauth_required;
-	c->expired = s->expires_ms && s->expires_ms <= now_ms;
+	c->expired = slot_needs_token(s, now_ms);
+	c->token_at_ms = 0;
+	if (c->expired && slot_can_refresh(s)) {
+		c->expired = s->refresh_after_ms > now_ms;
+		c->token_at_ms = s->refresh_after_ms;
+	}
 	c->tried = false;
 	c->model_unsupported = model_hash && slot_model_is_unsupported(s, model_hash, now_ms);
 	c->priority = s->priority;
@@ -325,6 +362,8 @@ int64_t slot_table_recovers_ms(struct slot_table *t, int64_t now_ms)
 	struct pick_options options = options_of(t, now_ms);
 
 	fill_candidates(t, 0, now_ms);
+	for (size_t i = 0; i < t->count; i++)
+		t->candidates[i].token_at_ms = 0;
 	return pick(&options, t->candidates, t->count, NULL, NULL).recovers_ms;
 }
 

@@ -35,6 +35,8 @@ void slot_table_on_dirty(struct slot_table *t, void (*fn)(void *arg), void *arg)
 /* fn is called (from lease_release or a state change) when a lease may have become available. */
 void slot_table_on_capacity(struct slot_table *t, void (*fn)(void *arg), void *arg);
 void slot_table_mark_dirty(struct slot_table *t, struct slot *s);
+/* The same, for a change that may let the slot serve again. */
+void slot_table_changed(struct slot_table *t, struct slot *s);
 
 /* The right to run one attempt on a slot. Released exactly once. */
 struct lease {
@@ -81,7 +83,7 @@ void lease_release(struct lease *l, const struct slot_verdict *v, int64_t now_ms
 void lease_meters(struct lease *l, const struct meters *m, int64_t now_ms);
 
 /* Unix ms of soonest recovery over slots of the latest over a slot's exhausted windows and
- * cooldown; 0 unknown. */
+ * cooldown; 0 unknown. Slots that wait for another token do not count. */
 int64_t slot_table_recovers_ms(struct slot_table *t, int64_t now_ms);
 
 #endif

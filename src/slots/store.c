@@ -2,11 +2,9 @@
 
 #include "base/clock.h"
 #include "base/durable.h"
-#include "base/ident.h"
 #include "conf/json_file.h"
 #include "conf/runtime_dir.h"
 #include "proto/url.h"
-#include "slots/auth_file.h"
 #include "slots/slot_record.h"
 #include "slots/stamp.h"
 #include "slots/store_doc.h"
@@ -139,46 +137,21 @@ static int find_base_url(struct slot *s, const char *root, const struct conf *co
 	return err;
 }
 
-static void take_grant(struct slot *s, struct auth_grant *g)
-{
-	char fingerprint[IDENT_HEX_SIZE];
-
-	secret_copy(&s->access, &g->access);
-	secret_copy(&s->refresh, &g->refresh);
-	free(s->account_id);
-	free(s->user_id);
-	free(s->email);
-	s->account_id = g->account_id;
-	s->user_id = g->user_id;
-	s->email = g->email;
-	g->account_id = g->user_id = g->email = NULL;
-	s->expires_ms = g->expires_ms;
-	if (g->plan_type && !s->meters.plan_type[0])
-		snprintf(s->meters.plan_type, sizeof(s->meters.plan_type), "%s", g->plan_type);
-	/* A refusal counts for the token that was refused. */
-	ident_fingerprint(secret_expose(&s->access), fingerprint);
-	if (strcmp(fingerprint, s->access_fingerprint) != 0)
-		s->reauth_required = false;
-	if (sv_starts(sv_cstr(s->last_error), SV(SLOT_FILE_ERROR)))
-		s->last_error[0] = '\0';
-}
-
 int store_read_auth(struct slot *s)
 {
-	struct auth_grant g = {0};
+	struct credential c;
 	char problem[PROBLEM_SIZE];
 	int err;
 
 	if (!s->base_url)
 		return -EINVAL;
-	err = auth_grant_read(s->auth_file, &g, problem, sizeof(problem));
+	err = credential_read(s->auth_file, &c, problem, sizeof(problem));
 	if (!err)
-		take_grant(s, &g);
+		slot_take_credential(s, &c);
 	else if (err == -ENOENT)
 		slot_set_error(s, "credential", SV("none: import one (slot-auth-import-file)"));
 	else
 		slot_set_error(s, "credential", sv_cstr(problem));
-	auth_grant_fini(&g);
 	return err;
 }
 

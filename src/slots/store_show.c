@@ -38,7 +38,7 @@ static json_t *text_or_null(const char *text)
 static json_t *source_meta(const struct slot *s)
 {
 	const json_t *stored = json_object_get(s->record, "sourceMeta");
-	json_t *meta = json_object();
+	json_t *meta = json_object(), *zero = json_integer(0);
 
 	for (size_t i = 0; i < ARRAY_LEN(meta_names); i++) {
 		json_t *value = json_object_get(stored, meta_names[i]);
@@ -50,8 +50,11 @@ static json_t *source_meta(const struct slot *s)
 	}
 	set_if_null(meta, "email", text_or_null(s->email));
 	set_if_null(meta, "accountId", text_or_null(s->account_id));
+	/* What is stored is as old as the import, and tokens are refreshed. */
 	if (s->expires_ms)
-		set_if_null(meta, "expires", json_integer(s->expires_ms));
+		json_object_set_new(meta, "expires",
+			stamp_write(s->expires_ms, json_object_get(stored, "expires"), zero));
+	json_decref(zero);
 	return meta;
 }
 
@@ -75,6 +78,32 @@ static const char *state_name(enum pick_reason reason)
 	return serves(reason) ? "ready" : pick_reason_name(reason);
 }
 
+static const char *credential_state(const struct slot *s, int64_t now_ms)
+{
+	if (secret_is_empty(&s->access))
+		return "none";
+	if (s->reauth_required)
+		return "reauth_required";
+	if (s->refresh_state != SLOT_REFRESH_FREE)
+		return "in_doubt";
+	if (s->token_refused)
+		return "refused";
+	if (slot_needs_token(s, now_ms))
+		return "expired";
+	return secret_is_empty(&s->refresh) ? "no_refresh_token" : "ok";
+}
+
+/* How the token stands; refreshAfter: not refreshed before, because that failed. */
+static json_t *show_credential(const struct slot *s, int64_t now_ms)
+{
+	bool waits = s->refresh_failures && s->refresh_after_ms > now_ms;
+
+	return json_pack("{s:s, s:o, s:o, s:o}", "state", credential_state(s, now_ms), "grantedAt",
+		stamp_write(s->granted_ms, NULL, NULL), "expiresAt",
+		stamp_write(s->expires_ms, NULL, NULL), "refreshAfter",
+		stamp_write(waits ? s->refresh_after_ms : 0, NULL, NULL));
+}
+
 json_t *store_show_slot(const struct slot *s, enum pick_reason reason, int64_t now_ms)
 {
 	json_t *shown = json_object();
@@ -95,6 +124,7 @@ json_t *store_show_slot(const struct slot *s, enum pick_reason reason, int64_t n
 	json_object_set_new(shown, "eligible", json_boolean(serves(reason)));
 	json_object_set_new(shown, "reason", obstacle(reason));
 	json_object_set_new(shown, "cooldownReason", text_or_null(s->cooldown_reason));
+	json_object_set_new(shown, "credential", show_credential(s, now_ms));
 	json_object_set_new(shown, "expiresAt", stamp_write(s->expires_ms, NULL, NULL));
 	return shown;
 }

@@ -205,6 +205,7 @@ async function makeRuntime(root, sim, config) {
 	const conf = JSON.parse(await readFile(file, "utf8"));
 	const { upstream, ...rest } = config;
 	Object.assign(conf, { listen: "127.0.0.1:0" }, rest);
+	conf.auth = { ...conf.auth, issuer: sim.url };
 	conf.upstream = { ...conf.upstream, baseUrl: sim.backend, ...upstream };
 	await writeFile(file, JSON.stringify(conf));
 	for (const [index, id] of sim.accounts.entries()) {

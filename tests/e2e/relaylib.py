@@ -278,16 +278,17 @@ class Relay:
     """A relay with a runtime directory of its own.
 
     slots: how many accounts of the simulator become slots (acct-1 is slot-1). config: changes to
-    relay.json, nested. wrap: a command line in front of the binary. Unless start=False it serves
-    when the constructor returns.
+    relay.json, nested. wrap: a command line in front of the binary. beside: another relay, whose
+    directory this one uses too. Unless start=False it serves when the constructor returns.
     """
 
-    def __init__(self, sim, slots=3, config=None, wrap=(), binary=None, start=True):
+    def __init__(self, sim, slots=3, config=None, wrap=(), binary=None, start=True, beside=None):
         self.sim = sim
         self.binary = os.path.abspath(binary or relay_binary())
         self.wrap = list(wrap)
-        self.root = tempfile.mkdtemp(prefix="relay-e2e-")
-        self.tokens = []
+        self.beside = beside
+        self.root = beside.root if beside else tempfile.mkdtemp(prefix="relay-e2e-")
+        self.tokens = list(beside.tokens) if beside else []
         self.outputs = []  # what the commands and the answers said
         self.process = None
         self.address = None
@@ -296,7 +297,8 @@ class Relay:
         self._ended = False
         self._reader = None
         try:
-            self._prepare(slots, config)
+            if not beside:
+                self._prepare(slots, config)
             if start:
                 self.start()
         except BaseException:
@@ -308,7 +310,8 @@ class Relay:
         self.cli("init")
         self.change_config({"listen": "127.0.0.1:0", "upstream": {"proxy": "none"}})
         if self.sim:
-            self.change_config({"upstream": {"baseUrl": self.sim.base_url}})
+            self.change_config({"upstream": {"baseUrl": self.sim.base_url},
+                                "auth": {"issuer": self.sim.issuer}})
         self.change_config(config or {})
         for number in range(1, slots + 1):
             self.add_slot(number)
@@ -326,6 +329,8 @@ class Relay:
             self.remove()
 
     def remove(self):
+        if self.beside:
+            return
         shutil.rmtree(self.root, ignore_errors=True)
 
     # Files and commands.
@@ -348,12 +353,18 @@ class Relay:
         """The records of slots.json by id."""
         return {r["id"]: r for r in self.read_json("config/slots.json")["slots"]}
 
-    def cli(self, *args, ok=True):
-        """Runs a command; its JSON result (None without output)."""
+    def run(self, *args, env=None):
+        """Runs a command to its end: its subprocess.CompletedProcess."""
         done = subprocess.run(
             [self.binary, "--runtime-root", self.root, "--json", *args],
-            capture_output=True, text=True, timeout=TIMEOUT, check=False)
+            capture_output=True, text=True, timeout=TIMEOUT, check=False,
+            env={**os.environ, **(env or {})})
         self.outputs += [done.stdout.encode(), done.stderr.encode()]
+        return done
+
+    def cli(self, *args, ok=True):
+        """Runs a command; its JSON result (None without output)."""
+        done = self.run(*args)
         if ok and done.returncode != 0:
             raise CliError(f"{args}: status {done.returncode}: {done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
@@ -369,12 +380,13 @@ class Relay:
 
     # Start and end.
 
-    def start(self):
+    def start(self, env=None):
         mark = self.mark()
         self._ended = False
         self.process = subprocess.Popen(
             [*self.wrap, self.binary, "--runtime-root", self.root, "serve"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            env={**os.environ, **(env or {})})
         self._reader = threading.Thread(
             target=self._read_log, args=(self.process.stderr,), daemon=True)
         self._reader.start()
@@ -433,6 +445,13 @@ class Relay:
             self.wait_end()
         if self.noise:
             print("".join(self.noise))
+
+    def profile(self, number):
+        """The credential in a slot's file; its tokens must not be in any output."""
+        profile = self.read_json(
+            f"state/slots/slot-{number}/agent/auth-profiles.json")["profiles"]["openai-codex:default"]
+        self.tokens += [profile["access"].encode(), profile["refresh"].encode()]
+        return profile
 
     def check_secrets(self):
         for token in self.tokens:

@@ -352,8 +352,8 @@ def test_every_framing_gives_the_same_answer(sim, relay, ask):
 
 # --- Status codes
 
-def test_401_goes_to_another_slot_and_is_remembered(sim, relay, ask):
-    sim.set_account(1, revoke_access=True)
+def test_401_without_another_token_goes_to_another_slot_and_is_remembered(sim, relay, ask):
+    sim.set_account(1, revoke_access=True, revoke_refresh=True)
     reply = ask(relay, "say exactly: other")
     assert (reply.status, text_of(reply)) == (200, "other")
     assert turn_accounts(sim) == ["acct-1", "acct-2"]
@@ -368,7 +368,7 @@ def test_401_goes_to_another_slot_and_is_remembered(sim, relay, ask):
 
 def test_401_everywhere_is_502_and_not_the_clients_401(sim, relay, ask):
     for number in (1, 2, 3):
-        sim.set_account(number, revoke_access=True)
+        sim.set_account(number, revoke_access=True, revoke_refresh=True)
     reply = ask(relay, "hello")
     assert reply.status == 502
     assert reply.json["error"]["code"] == "upstream_auth"

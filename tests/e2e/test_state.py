@@ -177,7 +177,7 @@ def test_cli_does_not_lose_what_the_relay_knows(sim, relay):
 
 
 def test_new_credential_ends_reauth(sim, relay):
-    sim.set_account(1, revoke_access=True)
+    sim.set_account(1, revoke_access=True, revoke_refresh=True)
     relay.responses("hello")
     assert relay.health()["slotsDetail"]["eligible"] == 2
     sim.set_account(1, login=True)

@@ -138,7 +138,7 @@ static bool read_request(struct connection *c)
 }
 
 /* Blocks until the client closes or resets. */
-static void wait_for_end(struct connection *c)
+__attribute__((unused)) static void wait_for_end(struct connection *c)
 {
 	char waste[4096];
 
@@ -148,7 +148,7 @@ static void wait_for_end(struct connection *c)
 }
 
 /* close() sends a reset instead of a FIN. */
-static void make_reset(struct connection *c)
+__attribute__((unused)) static void make_reset(struct connection *c)
 {
 	struct linger linger = {.l_onoff = 1};
 
@@ -326,7 +326,7 @@ __attribute__((unused)) static void assert_outcome(
 
 __attribute__((unused)) static char *big_body;
 
-static void serve_plain(struct connection *c)
+__attribute__((unused)) static void serve_plain(struct connection *c)
 {
 	while (read_request(c))
 		send_text(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Codex-Plan:  pro \r\n"

@@ -53,6 +53,29 @@ static void test_every_class_has_its_row(void **state)
 	}
 }
 
+static void test_refused_token_is_replaced_once_before_another_slot(void **state)
+{
+	struct retry_state s = fresh(true);
+
+	(void)state;
+	s.can_refresh = true;
+	assert_int_equal(retry_decide(FAILURE_AUTH, &s), RETRY_SAME_REFRESHED);
+	s.other_slot = false;
+	assert_int_equal(retry_decide(FAILURE_AUTH, &s), RETRY_SAME_REFRESHED);
+	s.refreshed = true;
+	assert_int_equal(retry_decide(FAILURE_AUTH, &s), RETRY_GIVE_UP);
+	s.other_slot = true;
+	assert_int_equal(retry_decide(FAILURE_AUTH, &s), RETRY_OTHER_SLOT);
+	for (int class = 0; class < FAILURE_CLASSES; class ++) {
+		s = fresh(true);
+		s.can_refresh = true;
+		assert_int_equal(
+			retry_decide(class, &s) == RETRY_SAME_REFRESHED, class == FAILURE_AUTH);
+		s.committed = true;
+		assert_int_equal(retry_decide(class, &s), RETRY_GIVE_UP);
+	}
+}
+
 static void test_nothing_is_retried_after_the_commit(void **state)
 {
 	(void)state;
@@ -132,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_class_has_its_row),
+		cmocka_unit_test(test_refused_token_is_replaced_once_before_another_slot),
 		cmocka_unit_test(test_nothing_is_retried_after_the_commit),
 		cmocka_unit_test(test_tries_and_time_are_bounded),
 		cmocka_unit_test(test_a_request_that_may_have_run_is_replayed_once),

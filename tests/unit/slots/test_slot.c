@@ -194,7 +194,94 @@ static void test_refused_token_is_remembered(void **state)
 
 	(void)state;
 	note_failure(s, FAILURE_AUTH, 0, NOW_MS);
-	assert_int_equal(strlen(s->access_fingerprint), 32);
+	assert_int_equal(strlen(s->refused_fingerprint), 32);
+	store_slot_free(s);
+}
+
+static void refuse(struct slot *s, const char *token, bool refreshed)
+{
+	struct failure f = {.class = FAILURE_AUTH};
+	struct slot_verdict v = {
+		.kind = VERDICT_FAILURE, .failure = &f, .token = token, .refreshed = refreshed};
+
+	slot_apply_verdict(s, &v, &conf, NOW_MS);
+}
+
+static struct slot *refreshable(void)
+{
+	struct slot *s = rig_slot("slot-1");
+
+	secret_set(&s->refresh, SV("refresh"));
+	snprintf(s->token_fingerprint, sizeof(s->token_fingerprint), "present");
+	return s;
+}
+
+static void test_refused_token_is_out_until_a_refresh_and_the_login_stays(void **state)
+{
+	struct slot *s = refreshable();
+
+	(void)state;
+	assert_false(slot_needs_token(s, NOW_MS));
+	refuse(s, "present", false);
+	assert_true(slot_needs_token(s, NOW_MS));
+	assert_false(s->reauth_required);
+	assert_true(slot_can_refresh(s));
+	store_slot_free(s);
+}
+
+static void test_refusal_of_a_former_token_says_nothing_of_the_present_one(void **state)
+{
+	struct slot *s = refreshable();
+
+	(void)state;
+	refuse(s, "former", true);
+	assert_false(s->token_refused || s->reauth_required);
+	assert_int_equal(s->failures, 0);
+	assert_string_equal(s->last_error, "");
+	store_slot_free(s);
+}
+
+static void test_refusal_of_a_fresh_token_ends_the_login(void **state)
+{
+	struct slot *s = refreshable();
+
+	(void)state;
+	refuse(s, "present", true);
+	assert_true(s->reauth_required);
+	assert_false(slot_can_refresh(s));
+	store_slot_free(s);
+}
+
+static void test_refused_token_in_doubt_ends_the_login(void **state)
+{
+	struct slot *s = refreshable();
+
+	(void)state;
+	s->refresh_state = SLOT_REFRESH_IN_DOUBT;
+	refuse(s, "present", false);
+	assert_true(s->reauth_required);
+	store_slot_free(s);
+}
+
+static void test_token_ends_at_its_time(void **state)
+{
+	struct slot *s = refreshable();
+
+	(void)state;
+	s->expires_ms = NOW_MS + 1;
+	assert_false(slot_needs_token(s, NOW_MS));
+	assert_true(slot_needs_token(s, NOW_MS + 1));
+	store_slot_free(s);
+}
+
+static void test_error_texts_hold_no_refresh_token_either(void **state)
+{
+	struct slot *s = refreshable();
+
+	(void)state;
+	secret_set(&s->refresh, SV("rt_secret_1"));
+	slot_set_error(s, "refresh", SV("the token rt_secret_1 is bad"));
+	assert_null(strstr(s->last_error, "rt_secret_1"));
 	store_slot_free(s);
 }
 
@@ -312,6 +399,12 @@ int main(void)
 		cmocka_unit_test(test_a_burst_is_one_failure),
 		cmocka_unit_test(test_our_guess_does_not_shorten_what_upstream_said),
 		cmocka_unit_test(test_refused_token_is_remembered),
+		cmocka_unit_test(test_refused_token_is_out_until_a_refresh_and_the_login_stays),
+		cmocka_unit_test(test_refusal_of_a_former_token_says_nothing_of_the_present_one),
+		cmocka_unit_test(test_refusal_of_a_fresh_token_ends_the_login),
+		cmocka_unit_test(test_refused_token_in_doubt_ends_the_login),
+		cmocka_unit_test(test_token_ends_at_its_time),
+		cmocka_unit_test(test_error_texts_hold_no_refresh_token_either),
 		cmocka_unit_test(test_cancelled_is_nobodys_fault),
 		cmocka_unit_test(test_meters_are_learnt_whatever_the_verdict),
 		cmocka_unit_test(test_month_stands_for_the_week),

@@ -371,10 +371,99 @@ static void test_reauth_ends_with_another_token(void **state)
 	release_failed(&l, FAILURE_AUTH, 0, NOW_MS);
 	slot_table_put(t, same);
 	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_REAUTH_REQUIRED);
-	assert_int_equal(strlen(slot_table_at(t, 0)->access_fingerprint), 32);
+	assert_int_equal(strlen(slot_table_at(t, 0)->refused_fingerprint), 32);
 	secret_set(&other->access, SV("newer"));
 	slot_table_put(t, other);
 	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_CHOSEN);
+	slot_table_free(t);
+}
+
+static void test_expired_slot_is_able_while_its_token_can_be_refreshed(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct slot *s = slot_table_at(t, 0);
+	struct lease_report report;
+	struct lease l = {0};
+
+	(void)state;
+	s->expires_ms = NOW_MS - 1;
+	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_EXPIRED);
+	secret_set(&s->refresh, SV("refresh"));
+	assert_int_equal(slot_table_reason(t, 0, NOW_MS), PICK_CHOSEN);
+	s->refresh_after_ms = NOW_MS + MINUTE_MS;
+	assert_int_equal(lease_at(t, SV_NONE, NOW_MS, &l, &report), -ENOENT);
+	assert_int_equal(report.reasons[0], PICK_EXPIRED);
+	assert_true(report.pick.recovers_ms == NOW_MS + MINUTE_MS);
+	assert_true(slot_table_recovers_ms(t, NOW_MS) == 0); /* that is about limits */
+	assert_int_equal(slot_table_reason(t, 0, NOW_MS + MINUTE_MS), PICK_CHOSEN);
+	s->refresh_state = SLOT_REFRESH_IN_DOUBT;
+	assert_int_equal(slot_table_reason(t, 0, NOW_MS + MINUTE_MS), PICK_EXPIRED);
+	slot_table_free(t);
+}
+
+static struct slot *with_tokens(const char *access, const char *refresh)
+{
+	struct slot *s = rig_slot("slot-1");
+
+	secret_set(&s->access, sv_cstr(access));
+	secret_set(&s->refresh, sv_cstr(refresh));
+	return s;
+}
+
+static void test_grant_that_is_not_on_disk_survives_a_reload(void **state)
+{
+	struct slot_table *t = slot_table_new();
+	struct slot *s = with_tokens("new", "new-refresh");
+
+	(void)state;
+	slot_table_put(t, s);
+	s->unsaved = true;
+	s->expires_ms = NOW_MS + 99;
+	slot_table_put(t, with_tokens("old", "old-refresh"));
+	assert_true(secret_equals(&s->access, SV("new")));
+	assert_true(secret_equals(&s->refresh, SV("new-refresh")));
+	assert_true(s->unsaved && s->expires_ms == NOW_MS + 99);
+	s->unsaved = false;
+	slot_table_put(t, with_tokens("old", "old-refresh"));
+	assert_true(secret_equals(&s->access, SV("old")));
+	slot_table_free(t);
+}
+
+static void test_reload_keeps_what_is_known_of_the_same_grant(void **state)
+{
+	struct slot_table *t = slot_table_new();
+	struct slot *s = with_tokens("a", "r"), *fresh = with_tokens("a", "r");
+
+	(void)state;
+	slot_table_put(t, s);
+	s->token_refused = true;
+	s->refresh_after_ms = NOW_MS + 5;
+	s->refresh_failures = 2;
+	s->refresh_state = SLOT_REFRESH_IN_DOUBT;
+	fresh->refresh_state = SLOT_REFRESH_NOTED;
+	slot_table_put(t, fresh);
+	assert_true(s->token_refused && s->refresh_after_ms == NOW_MS + 5);
+	assert_int_equal(s->refresh_failures, 2);
+	assert_int_equal(s->refresh_state, SLOT_REFRESH_IN_DOUBT);
+	slot_table_put(t, with_tokens("b", "q"));
+	assert_false(s->token_refused);
+	assert_int_equal(s->refresh_after_ms, 0);
+	assert_int_equal(s->refresh_state, SLOT_REFRESH_FREE);
+	slot_table_free(t);
+}
+
+static void test_dead_login_that_another_process_found_is_taken_over(void **state)
+{
+	struct slot_table *t = slot_table_new();
+	struct slot *s = with_tokens("a", "r"), *fresh = with_tokens("a", "r");
+
+	(void)state;
+	slot_table_put(t, s);
+	slot_require_reauth(fresh);
+	slot_table_put(t, fresh);
+	assert_true(s->reauth_required);
+	slot_table_put(t, with_tokens("a", "r")); /* a file that does not know it yet */
+	assert_true(s->reauth_required);
 	slot_table_free(t);
 }
 
@@ -562,6 +651,10 @@ int main(void)
 		cmocka_unit_test(test_put_again_keeps_what_was_learnt),
 		cmocka_unit_test(test_put_again_takes_newer_usage),
 		cmocka_unit_test(test_reauth_ends_with_another_token),
+		cmocka_unit_test(test_expired_slot_is_able_while_its_token_can_be_refreshed),
+		cmocka_unit_test(test_grant_that_is_not_on_disk_survives_a_reload),
+		cmocka_unit_test(test_reload_keeps_what_is_known_of_the_same_grant),
+		cmocka_unit_test(test_dead_login_that_another_process_found_is_taken_over),
 		cmocka_unit_test(test_another_account_starts_afresh),
 		cmocka_unit_test(test_dead_account_stays_out_until_the_file_knows),
 		cmocka_unit_test(test_remembered_keys),
