@@ -1,4 +1,6 @@
 """Fixtures of the relay's tests. Tests of the simulator alone do not use them."""
+import time
+
 import pytest
 
 from relaylib import Relay
@@ -35,6 +37,18 @@ def start_relay(sim):
         finally:
             one.kill()
             one.remove()
+
+
+@pytest.fixture
+def even_relay(start_relay):
+    """All slots are known to be as good as each other: new sessions go around."""
+    relay = start_relay(start=False, config={"selectionPolicy": "least-recently-used"})
+    slots = relay.read_json("config/slots.json")
+    for record in slots["slots"]:
+        record["usage"] = {"usage5h": "90% left", "usageWeek": "90% left",
+                           "fivePct": 90, "weekPct": 90, "checkedAt": int(time.time() * 1000)}
+    relay.write_json("config/slots.json", slots)
+    return relay.start()
 
 
 @pytest.fixture(scope="session", autouse=True)
