@@ -3,6 +3,7 @@
 #include "dialect/chat.h"
 #include "dialect/chat_messages.h"
 #include "dialect/chat_tools.h"
+#include "dialect/request_model.h"
 #include "dialect/responses_request.h"
 #include "dialect/shape.h"
 
@@ -89,20 +90,6 @@ struct request {
 };
 
 /* --- members that upstream never sees --- */
-
-static int read_model(struct request *r)
-{
-	struct model_name parts = {.effort = SV_NONE};
-	struct sv name;
-
-	if (!jv_str(r->member[MODEL], r->turn->arena, &name))
-		parts = model_name_read(name, &r->turn->models);
-	if (parts.model.n == 0)
-		return api_err_param(r->err, "model", "'model' must be a non-empty string.");
-	r->turn->model = parts.model;
-	r->effort = parts.effort;
-	return 0;
-}
 
 static int read_options(struct request *r)
 {
@@ -302,8 +289,8 @@ int chat_request_parse(struct turn *t, struct api_err *err)
 	t->state = r.chat;
 	if (!jv_is(t->request, JV_OBJECT))
 		return api_err_param(err, "", "The body must be a JSON object.");
-	if (shape_pick(t->request, rules, RULES, r.member, err) || read_model(&r) ||
-		read_options(&r))
+	if (shape_pick(t->request, rules, RULES, r.member, err) ||
+		request_model_read(t, r.member[MODEL], &r.effort, err) || read_options(&r))
 		return -EINVAL;
 	if (jv_is_nil(r.member[MESSAGES]) && jv_is_nil(r.member[INPUT]))
 		return api_err_param(err, "messages", "'messages' is missing.");

@@ -2,6 +2,7 @@
 #include "base/jw.h"
 #include "base/limits.h"
 #include "dialect/chat.h"
+#include "dialect/request_model.h"
 #include "dialect/shape.h"
 
 #include <errno.h>
@@ -50,20 +51,6 @@ struct request {
 	struct jv prompt; /* a string that is not empty */
 	struct sv effort;
 };
-
-static int read_model(struct request *r)
-{
-	struct model_name parts = {.effort = SV_NONE};
-	struct sv name;
-
-	if (!jv_str(r->member[MODEL], r->turn->arena, &name))
-		parts = model_name_read(name, &r->turn->models);
-	if (parts.model.n == 0)
-		return api_err_param(r->err, "model", "'model' must be a non-empty string.");
-	r->turn->model = parts.model;
-	r->effort = parts.effort;
-	return 0;
-}
 
 /* A string, or an array that holds just one: several would be several answers. */
 static int read_prompt(struct request *r)
@@ -180,8 +167,9 @@ int completions_request_parse(struct turn *t, struct api_err *err)
 	t->state = r.chat;
 	if (!jv_is(t->request, JV_OBJECT))
 		return api_err_param(err, "", "The body must be a JSON object.");
-	if (shape_pick(t->request, rules, RULES, r.member, err) || read_model(&r) ||
-		read_prompt(&r) || read_options(&r))
+	if (shape_pick(t->request, rules, RULES, r.member, err) ||
+		request_model_read(t, r.member[MODEL], &r.effort, err) || read_prompt(&r) ||
+		read_options(&r))
 		return -EINVAL;
 	name_ignored(&r);
 	return write_body(&r);

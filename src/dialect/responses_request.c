@@ -2,6 +2,7 @@
 
 #include "base/jw.h"
 #include "base/limits.h"
+#include "dialect/request_model.h"
 #include "dialect/shape.h"
 
 #include <errno.h>
@@ -117,16 +118,11 @@ static int write_renamed(struct turn *t, struct sv effort)
 
 static int read_model(struct turn *t, struct jv value, struct api_err *err)
 {
-	struct model_name parts = {.effort = SV_NONE};
-	struct sv name;
+	struct sv effort;
 
-	if (!jv_str(value, t->arena, &name))
-		parts = t->native ? (struct model_name){.model = name}
-				  : model_name_read(name, &t->models);
-	if (parts.model.n == 0)
-		return api_err_param(err, "model", "'model' must be a non-empty string.");
-	t->model = parts.model;
-	if (parts.model.n == name.n || !write_renamed(t, parts.effort))
+	if (request_model_read(t, value, &effort, err))
+		return -EINVAL;
+	if (jv_str_eq(value, t->model) || !write_renamed(t, effort))
 		return 0;
 	return api_err_set(err, 413, "invalid_request_error", "payload_too_large",
 		"The request is too large.");
