@@ -102,6 +102,12 @@ static void on_flush(struct deferred *d)
 		send_made(a);
 }
 
+/* Behind a head errors are told inside the stream: by a dialect that has begun. */
+static bool may_tell(struct answer *a)
+{
+	return a->slot_id[0] || a->turn->dialect->begin(a->turn) == 0;
+}
+
 static void on_hold_over(struct timer *t)
 {
 	struct answer *a = CONTAINER_OF(t, struct answer, hold);
@@ -111,7 +117,7 @@ static void on_hold_over(struct timer *t)
 	/* Codex saw this upstream's headers and goes by them. */
 	if (a->out.len || a->turn->native)
 		commit(a);
-	else if (!a->head_sent)
+	else if (!a->head_sent && may_tell(a))
 		release_head(a);
 	else
 		return;
@@ -169,7 +175,7 @@ void answer_fini(struct answer *a)
  * A client must not hear nothing until upstream has a head to show. Codex waits long, and needs to
  * see upstream's headers.
  */
-static void release_in_time(struct answer *a)
+void answer_wait(struct answer *a)
 {
 	int64_t left_ms = a->begun_ms + a->heartbeat_ms - clock_mono_ms();
 
@@ -181,7 +187,7 @@ int answer_reset(struct answer *a, const char *slot_id)
 {
 	assert(!a->committed);
 	timer_stop(&a->hold);
-	release_in_time(a);
+	answer_wait(a);
 	buf_reset(&a->out, LIMIT_WRITE_LOW_BYTES);
 	a->header_count = 0;
 	a->had_output = false;

@@ -818,6 +818,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
 	ex->session = find_session(ex, request);
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
+	answer_wait(&ex->answer);
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
 }

@@ -235,3 +235,24 @@ def test_many_impatient_clients_at_once(sim, start_relay):
     said = in_parallel([lambda n=n, ask=ask: ask(Client(relay, f"s{n}", timeout=IMPATIENCE), f"say exactly: {n}")[0]
                         for n in range(10) for ask in STREAMS.values()])
     assert said == [str(n) for n in range(10) for _ in STREAMS]
+
+
+@each(STREAMS)
+def test_waiting_for_a_free_slot_does_not_break_an_impatient_client(sim, start_relay, ask):
+    relay = start_relay(slots=1, config={"heartbeatSeconds": 1, "slotConcurrency": 1})
+    with relay.stream("count to 10 every 450ms") as first:
+        first.wait_head()
+        sim.wait("requests>=1,active==1", path="/codex/responses")
+        assert ask(Client(relay, timeout=IMPATIENCE), "say exactly: at last")[0] == "at last"
+
+
+@each(STREAMS)
+def test_giving_up_on_a_free_slot_is_told_in_the_stream(start_relay, ask):
+    """The head is out by then."""
+    relay = start_relay(slots=1, config={"heartbeatSeconds": 1, "slotConcurrency": 1, "queueTimeoutSeconds": 3})
+    with relay.stream("count to 10000 every 50ms") as first:
+        first.wait_head()
+        relay.wait_for("slot.selection")
+        with pytest.raises((RuntimeError, http.client.IncompleteRead)) as caught:
+            ask(Client(relay, timeout=IMPATIENCE), "hello")
+    assert "concurrency limit" in str(caught.value)
