@@ -172,15 +172,16 @@ void answer_fini(struct answer *a)
 }
 
 /*
- * A client must not hear nothing until upstream has a head to show. Codex waits long, and needs to
- * see upstream's headers.
+ * A client must not hear nothing until upstream has a head to show; but one that queued for long
+ * gets an early failure as a status all the same. Codex waits long, and needs to see upstream's
+ * headers.
  */
 void answer_wait(struct answer *a)
 {
 	int64_t left_ms = a->begun_ms + a->heartbeat_ms - clock_mono_ms();
 
 	if (a->turn->stream && !a->turn->native && !a->head_sent)
-		timer_start(&a->hold, left_ms > 0 ? left_ms : 0);
+		timer_start(&a->hold, left_ms > a->hold_ms ? left_ms : a->hold_ms);
 }
 
 int answer_reset(struct answer *a, const char *slot_id)
@@ -227,6 +228,18 @@ static void schedule_flush(struct answer *a)
 	loop_defer(a->hold.loop, &a->flush);
 }
 
+/*
+ * Upstream is at work: the client gets the head. What has no place in its API, as the beginning of
+ * a thought in chat, commits to nothing.
+ */
+static void show(struct answer *a)
+{
+	if (a->out.len || a->turn->native)
+		commit(a);
+	else if (!a->head_sent)
+		release_head(a);
+}
+
 int answer_event(struct answer *a, const struct event *ev)
 {
 	int err = a->turn->dialect->on_event(a->turn, ev, &a->out);
@@ -242,7 +255,7 @@ int answer_event(struct answer *a, const struct event *ev)
 	/* A turn that is over has nothing to hold back for: answer_finish() commits it in one
 	 * piece. */
 	if (!a->committed && a->had_output && !event_is_terminal(ev->type))
-		commit(a);
+		show(a);
 	if (!a->committed)
 		return a->out.len > LIMIT_HELD_BYTES ? -ENOBUFS : 0;
 	schedule_flush(a);

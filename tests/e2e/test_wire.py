@@ -321,6 +321,9 @@ def test_heartbeat_of_each_api(sim, start_relay):
     assert beats == [": keepalive"] * len(MAKERS)
 
 
+EAGER = {"heartbeatSeconds": 1, "streamHoldSeconds": 0.2}
+
+
 def read_silence(stream):
     """Whether all that came until the first event were comments, and that event's block or None."""
     beats = 0
@@ -332,7 +335,7 @@ def read_silence(stream):
 @pytest.mark.parametrize("path", MAKERS)
 def test_client_is_kept_alive_while_upstream_has_no_head(sim, start_relay, path):
     """And another slot still answers, as nothing of the answer was sent."""
-    relay = start_relay(config={"heartbeatSeconds": 1, "requestTimeoutSeconds": 3})
+    relay = start_relay(config={**EAGER, "requestTimeoutSeconds": 3})
     sim.script("*", {"stall": "before_head"})
     with relay.stream(path=path, body=MAKERS[path]("say exactly: late", stream=True)) as stream:
         beats, block = read_silence(stream)
@@ -346,7 +349,7 @@ def test_client_is_kept_alive_while_upstream_has_no_head(sim, start_relay, path)
 
 @pytest.mark.parametrize("path", MAKERS)
 def test_failure_behind_a_heartbeat_is_told_in_the_stream(sim, start_relay, path):
-    relay = start_relay(slots=1, config={"heartbeatSeconds": 1, "requestTimeoutSeconds": 2})
+    relay = start_relay(slots=1, config={**EAGER, "requestTimeoutSeconds": 2})
     sim.script("*", {"stall": "before_head"})
     reply = ask(relay, path, "hello", stream=True)
     assert reply.status == 200 and reply.cut and reply.body.startswith(b": keepalive\n\n")
@@ -362,14 +365,36 @@ def test_failover_behind_the_hold_while_the_client_has_seen_comments_only(sim, s
     assert reply.body.startswith(b": keepalive\n\n") and len(sim.turns()) == 2
 
 
+@pytest.mark.parametrize("path", MAKERS)
+def test_failure_within_a_thought(sim, relay, path):
+    """In chat nothing of it was shown yet, so another slot answers; Responses clients saw its events."""
+    sim.script("*", {"directive": "think, then say exactly: lost", "fail_after_events": 3,
+                     "failure": {"code": "server_is_overloaded", "message": "too much"}})
+    reply = ask(relay, path, "say exactly: found", stream=True)
+    assert reply.status == 200
+    if path == RESPONSES:
+        assert reply.cut and responses_events(reply)[-1]["type"] == "response.failed"
+        assert len(sim.turns()) == 1
+    else:
+        text = relaylib.chat_text(reply) if path == CHAT else completion_text(reply)
+        assert not reply.cut and text == "found" and len(sim.turns()) == 2
+
+
+def test_failure_behind_the_first_word_of_a_thought(sim, relay):
+    sim.script("*", {"directive": "think, then say exactly: lost", "fail_after_events": 6,
+                     "failure": {"code": "server_is_overloaded", "message": "too much"}})
+    reply = relay.chat("say exactly: found", stream=True)
+    assert reply.cut and "error" in chunks_of(reply)[-1] and len(sim.turns()) == 1
+
+
 def test_whole_answers_get_no_heartbeat(sim, start_relay):
-    relay = start_relay(slots=1, config={"heartbeatSeconds": 1, "requestTimeoutSeconds": 2})
+    relay = start_relay(slots=1, config={**EAGER, "requestTimeoutSeconds": 2})
     sim.script("*", {"stall": "before_head"})
     reply = relay.chat("hello")
     assert reply.status == 504 and reply.json["error"]["code"] == "upstream_timeout"
 
 
 def test_codex_gets_no_head_before_upstream_has_one(sim, start_relay):
-    relay = start_relay(slots=1, config={"heartbeatSeconds": 1, "requestTimeoutSeconds": 2})
+    relay = start_relay(slots=1, config={**EAGER, "requestTimeoutSeconds": 2})
     sim.script("*", {"stall": "before_head"})
     assert relay.native("hello", stream=True).status == 504
