@@ -623,22 +623,37 @@ static void use_lease(struct exchange *ex)
 
 /* --- waiting for a slot --- */
 
+/* In a cooldown for what upstream did, not for what the account has used. */
+static bool rests_after_trouble(const struct slot *s)
+{
+	return strcmp(s->cooldown_reason, failure_class_name(FAILURE_TRANSIENT)) == 0 ||
+	       strcmp(s->cooldown_reason, failure_class_name(FAILURE_BLOCKED)) == 0;
+}
+
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
 	const struct pick_result *picked = &report->pick;
-	const char *plan_type = "";
+	const struct slot *back_first = NULL;
 	struct api_err err;
 
+	if (exhausted_needs_operator(ex->turn.native, report->reasons, report->count, &err)) {
+		fail(ex, &err);
+		return;
+	}
 	if (picked->recovers_ms && report->reasons[picked->recovers_index] == PICK_EXPIRED) {
 		exhausted_describe_token(picked->recovers_ms, clock_wall_ms(), &err);
 		fail(ex, &err);
 		return;
 	}
 	if (picked->recovers_ms)
-		plan_type =
-			slot_table_at(ex->relay->slots, picked->recovers_index)->meters.plan_type;
-	exhausted_describe(ex->turn.native, report->count, picked->recovers_ms, plan_type,
-		clock_wall_ms(), &err);
+		back_first = slot_table_at(ex->relay->slots, picked->recovers_index);
+	if (ex->turn.native && back_first &&
+		report->reasons[picked->recovers_index] == PICK_COOLDOWN &&
+		rests_after_trouble(back_first))
+		exhausted_describe_trouble(report->count, picked->recovers_ms, &err);
+	else
+		exhausted_describe(ex->turn.native, report->count, picked->recovers_ms,
+			back_first ? back_first->meters.plan_type : "", clock_wall_ms(), &err);
 	fail(ex, &err);
 }
 
