@@ -1,5 +1,6 @@
 #include "sim/sim_accounts.h"
 
+#include "sim/sim_models.h"
 #include "sim/sim_script.h"
 #include "sim/sim_tokens.h"
 
@@ -248,6 +249,7 @@ static void add_window_headers(
 static void render_headers(struct sim_account *a, int64_t now)
 {
 	struct buf *out = &a->headers;
+	char etag[SIM_MODELS_ETAG_SIZE];
 
 	buf_reset(out, HEADERS_BYTES);
 	buf_addf(out, "x-codex-plan-type: %s\r\n", a->plan);
@@ -258,18 +260,23 @@ static void render_headers(struct sim_account *a, int64_t now)
 	buf_addf(out, "x-codex-credits-unlimited: %s\r\n", a->credits_unlimited ? "True" : "False");
 	if (a->credits_balance[0])
 		buf_addf(out, "x-codex-credits-balance: %s\r\n", a->credits_balance);
+	if (a->sim->settings.models_etag) {
+		sim_models_etag(a, etag);
+		buf_addf(out, "x-models-etag: %s\r\n", etag);
+	}
 }
 
 struct sv sim_account_headers(struct sim_account *a)
 {
 	int64_t now = sim_now_s(a->sim);
-	int64_t key[4];
+	int64_t key[5];
 
 	sim_account_roll(a);
 	key[0] = (int64_t)(a->primary.used_percent * 100) * 2 + a->primary.present;
 	key[1] = (int64_t)(a->secondary.used_percent * 100) * 2 + a->secondary.present;
 	key[2] = a->primary.reset_at_s ^ (a->secondary.reset_at_s << 20);
 	key[3] = now;
+	key[4] = a->sim->settings.models_etag;
 	if (memcmp(key, a->headers_key, sizeof(key)) != 0) {
 		render_headers(a, now);
 		memcpy(a->headers_key, key, sizeof(key));

@@ -51,7 +51,7 @@ struct sim_account {
 	uint64_t refreshes;
 	unsigned active;
 	struct buf headers; /* cached block and what it was made for */
-	int64_t headers_key[4];
+	int64_t headers_key[5];
 };
 
 struct sim_accounts *sim_accounts_new(struct sim *sim);

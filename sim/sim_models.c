@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define LIST_BYTES KIB(64)
+
 enum model_plans { FOR_ALL, FOR_PAID, FOR_PRO };
 
 struct model {
@@ -107,35 +109,54 @@ static unsigned minor_of(struct sv version)
 	return (unsigned)minor;
 }
 
+static void write_list(const struct sim_account *a, unsigned minor, struct buf *out)
+{
+	struct jw w = jw_begin(out);
+
+	jw_obj(&w);
+	jw_karr(&w, "models");
+	for (size_t i = 0; i < ARRAY_LEN(MODELS); i++) {
+		if (allows(&MODELS[i], sv_cstr(a->plan)) && MODELS[i].since <= minor)
+			write_model(&w, &MODELS[i], i + 1);
+	}
+	jw_end(&w);
+	jw_end(&w);
+}
+
+static void etag_of(const struct buf *list, char out[SIM_MODELS_ETAG_SIZE])
+{
+	snprintf(out, SIM_MODELS_ETAG_SIZE, "W/\"%016llx\"",
+		(unsigned long long)sv_hash(buf_sv(list), SV_HASH_SEED));
+}
+
+void sim_models_etag(const struct sim_account *a, char out[SIM_MODELS_ETAG_SIZE])
+{
+	struct buf list;
+
+	buf_init(&list, LIST_BYTES);
+	write_list(a, UINT32_MAX, &list);
+	etag_of(&list, out);
+	buf_fini(&list);
+}
+
 void sim_models_handle(struct sim_txn *t)
 {
 	struct sv version = url_query_get(t->head->query, SV("client_version"));
-	unsigned minor = minor_of(version);
-	char etag[32];
-	struct buf out;
-	struct jw w;
+	char etag[SIM_MODELS_ETAG_SIZE];
+	struct http_header header = {SV("etag"), SV_NONE};
+	struct buf list;
 
 	if (!version.n) {
 		sim_txn_detail(t, 400, "client_version is required");
 		return;
 	}
-	buf_init(&out, KIB(64));
-	w = jw_begin(&out);
-	jw_obj(&w);
-	jw_karr(&w, "models");
-	for (size_t i = 0; i < ARRAY_LEN(MODELS); i++) {
-		if (allows(&MODELS[i], sv_cstr(t->account->plan)) && MODELS[i].since <= minor)
-			write_model(&w, &MODELS[i], i + 1);
-	}
-	jw_end(&w);
-	jw_end(&w);
-	snprintf(etag, sizeof(etag), "W/\"%016llx\"",
-		(unsigned long long)sv_hash(buf_sv(&out), SV_HASH_SEED));
-	if (sv_eq(sim_txn_header(t, SV("if-none-match")), sv_cstr(etag)))
-		sim_txn_respond_with(
-			t, 304, SV_NONE, SV_NONE, (struct http_header){SV("etag"), sv_cstr(etag)});
+	buf_init(&list, LIST_BYTES);
+	write_list(t->account, minor_of(version), &list);
+	etag_of(&list, etag);
+	header.value = sv_cstr(etag);
+	if (sv_eq(sim_txn_header(t, SV("if-none-match")), header.value))
+		sim_txn_respond_with(t, 304, SV_NONE, SV_NONE, header);
 	else
-		sim_txn_respond_with(t, 200, SV("application/json"), buf_sv(&out),
-			(struct http_header){SV("etag"), sv_cstr(etag)});
-	buf_fini(&out);
+		sim_txn_respond_with(t, 200, SV("application/json"), buf_sv(&list), header);
+	buf_fini(&list);
 }

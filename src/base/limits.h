@@ -32,6 +32,11 @@
 #define LIMIT_REQUEST_HEAD_BYTES KIB(256) /* headers that we send */
 #define LIMIT_CALL_BODY_BYTES MIB(4) /* an answer of the control plane: usage, models, tokens */
 
+/* Admin API. */
+#define LIMIT_PARAM_BYTES 512		 /* a decoded part of a path [404] */
+#define LIMIT_ADMIN_BODY_BYTES KIB(64)	 /* a request's body [413] */
+#define LIMIT_ADMIN_ANSWER_BYTES MIB(16) /* an answer's [500] */
+
 /* JSON. */
 #define LIMIT_JSON_DEPTH 256		  /* client bodies and upstream events */
 #define LIMIT_EVENT_BYTES MIB(16)	  /* one SSE event (PROTOCOL 4) */

@@ -31,6 +31,11 @@ static struct {
 	char stamp[CLOCK_ISO_SIZE];
 } g_log;
 
+void log_set_level(enum log_level least)
+{
+	g_log.least = least;
+}
+
 void log_init(int fd, enum log_level least)
 {
 	struct stat st;

@@ -15,6 +15,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
 /* Lines go to fd (borrowed). Before this call lines are dropped. */
 void log_init(int fd, enum log_level least);
+void log_set_level(enum log_level least);
 /* Writes what is left and frees the batch. */
 void log_fini(void);
 void log_flush(void);

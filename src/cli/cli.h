@@ -87,6 +87,8 @@ int cli_slots_set(const struct cli_context *ctx);
 int cli_slots_remove(const struct cli_context *ctx);
 int cli_refresh_slot(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
+int cli_usage_refresh(const struct cli_context *ctx);
+int cli_usage_set(const struct cli_context *ctx);
 int cli_login(const struct cli_context *ctx);
 int cli_codex_import(const struct cli_context *ctx);
 int cli_codex_export(const struct cli_context *ctx);

@@ -3,5 +3,5 @@
 
 int cli_serve(const struct cli_context *ctx)
 {
-	return relay_run(ctx->root, ctx->profile);
+	return relay_run(ctx->root, ctx->profile, NULL);
 }

@@ -3,7 +3,9 @@
 #include "cli/cli_slots.h"
 
 #include "base/clock.h"
+#include "base/durable.h"
 #include "conf/runtime_dir.h"
+#include "slots/credential_lock.h"
 #include "slots/slot_record.h"
 #include "slots/store.h"
 #include "slots/usage_text.h"
@@ -290,6 +292,20 @@ int cli_slots_set(const struct cli_context *ctx)
 	return status ? status : cli_slots_show(ctx, id, "changed");
 }
 
+/* Not while a refresh writes there. One that takes that long ends without the slot's files. */
+static int remove_files(const struct cli_context *ctx, const char *id)
+{
+	enum { PATIENCE_MS = 10 * 1000 };
+	int lock = -1;
+	int err = credential_lock(ctx->root, id, PATIENCE_MS, &lock);
+
+	if (err && err != -ETIMEDOUT)
+		return err;
+	err = runtime_remove_slot(ctx->root, id);
+	durable_unlock(lock);
+	return err;
+}
+
 int cli_slots_remove(const struct cli_context *ctx)
 {
 	char id[LIMIT_SLOT_ID_BYTES];
@@ -300,7 +316,7 @@ int cli_slots_remove(const struct cli_context *ctx)
 		status = edit_one(ctx, &change, remove_record);
 	if (status)
 		return status;
-	err = runtime_remove_slot(ctx->root, id);
+	err = remove_files(ctx, id);
 	if (err)
 		return cli_fail(ctx, CLI_FAILED,
 			"%s is removed, but its files under state/slots are not: %s", id,

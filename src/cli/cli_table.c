@@ -163,6 +163,32 @@ static const struct cli_command commands[] = {
 		.run = cli_slots_remove,
 	},
 	{
+		.name = "slot-usage-set",
+		.summary = "sets what is left of a slot's limits by hand",
+		.details =
+			"Texts like '95% left', '95% left · resets 6d 3h' or '5% used'. The next "
+			"answer of the usage\nbackend replaces them.",
+		.example = "slot-usage-set --slot 2 --usage5h '95% left · resets 3h'",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--usage5h", "TEXT", false, "the window of 5 hours"},
+				{"--usageWeek", "TEXT", false, "the window of a week"},
+			},
+		.run = cli_usage_set,
+	},
+	{
+		.name = "refresh-usage",
+		.summary =
+			"asks the usage backend what is left of the slots' limits, and stores it",
+		.details =
+			"Ends with status 1 when no slot could be updated. A running relay takes "
+			"the result over.",
+		.example = "refresh-usage --slot 2",
+		.options = {{"--slot", "N", false, "only this slot: 2 or slot-2"}},
+		.run = cli_usage_refresh,
+	},
+	{
 		.name = "health",
 		.summary = "shows the state of the relay as its files tell it",
 		.example = "health --json",

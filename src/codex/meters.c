@@ -273,6 +273,20 @@ bool meters_from_event(struct jv event, int64_t now_s, struct meters *ret)
 	return any;
 }
 
+/* {"available_count":2}; more than anybody was ever given makes no sense. */
+static bool take_resets(struct meters *m, struct jv body)
+{
+	struct jv count =
+		jv_get(jv_get(body, SV("rate_limit_reset_credits")), SV("available_count"));
+	int64_t available;
+
+	if (jv_i64(count, &available) || available < 0 || available > 1000000)
+		return false;
+	m->has_resets_known = true;
+	m->resets_available = available;
+	return true;
+}
+
 bool meters_from_usage(struct jv body, int64_t now_s, struct meters *ret)
 {
 	struct jv limit = jv_get(body, SV("rate_limit"));
@@ -282,9 +296,18 @@ bool meters_from_usage(struct jv body, int64_t now_s, struct meters *ret)
 	any = take_object(&m, jv_get(limit, SV("primary_window")), false, now_s);
 	any |= take_object(&m, jv_get(limit, SV("secondary_window")), true, now_s);
 	any |= take_common(&m, body);
+	any |= take_resets(&m, body);
 	if (any)
 		*ret = m;
 	return any;
+}
+
+bool meters_usage_is_refusing(struct jv body)
+{
+	struct jv limit = jv_get(body, SV("rate_limit"));
+
+	return jv_is_true(jv_get(limit, SV("limit_reached"))) ||
+	       jv_is(jv_get(limit, SV("allowed")), JV_FALSE);
 }
 
 void meters_merge(struct meters *m, const struct meters *news)
@@ -295,6 +318,10 @@ void meters_merge(struct meters *m, const struct meters *news)
 	}
 	if (news->has_credits_known)
 		take_credits(m, news->has_credits, news->credits_unlimited);
+	if (news->has_resets_known) {
+		m->has_resets_known = true;
+		m->resets_available = news->resets_available;
+	}
 	if (news->plan_type[0])
 		memcpy(m->plan_type, news->plan_type, sizeof(m->plan_type));
 }

@@ -21,7 +21,9 @@ struct meter {
 struct meters {
 	struct meter window[METER_KINDS];
 	bool has_credits_known, has_credits, credits_unlimited;
-	char plan_type[32]; /* "" unknown */
+	bool has_resets_known;
+	int64_t resets_available; /* credits that would reset a window at once */
+	char plan_type[32];	  /* "" unknown */
 };
 
 /* Up to 24 h = 5h, 28 d and more = month, else week; unknown length: by place (secondary = week).
@@ -37,6 +39,8 @@ bool meters_from_headers(
 bool meters_from_event(struct jv event, int64_t now_s, struct meters *ret);
 /* A wham/usage body. */
 bool meters_from_usage(struct jv body, int64_t now_s, struct meters *ret);
+/* Does a wham/usage body say that requests are refused for now? */
+bool meters_usage_is_refusing(struct jv body);
 /* Takes every known part of `news` into `m`. */
 void meters_merge(struct meters *m, const struct meters *news);
 

@@ -75,9 +75,12 @@ static bool set_string(struct conf *c, const struct conf_key *key, const json_t 
 
 static bool set_secret(struct conf *c, const struct conf_key *key, const json_t *value)
 {
-	if (!json_is_string(value) || !is_token(json_text(value)))
+	struct sv text = json_text(value);
+
+	/* Without a default it may stay empty. */
+	if (!json_is_string(value) || (!is_token(text) && (text.n || key->fallback)))
 		return false;
-	secret_set(field(c, key), json_text(value));
+	secret_set(field(c, key), text);
 	return true;
 }
 
@@ -144,6 +147,16 @@ static bool set_choice(struct conf *c, const struct conf_key *key, const json_t 
 	return true;
 }
 
+static bool set_names(struct conf *c, const struct conf_key *key, const json_t *value)
+{
+	return conf_names_set(field(c, key), value);
+}
+
+static bool set_name_map(struct conf *c, const struct conf_key *key, const json_t *value)
+{
+	return conf_names_set_map(field(c, key), value);
+}
+
 static bool set_value(struct conf *c, const struct conf_key *key, const json_t *value)
 {
 	static bool (*const setters[])(struct conf *, const struct conf_key *, const json_t *) = {
@@ -154,6 +167,8 @@ static bool set_value(struct conf *c, const struct conf_key *key, const json_t *
 		[CONF_NUMBER] = set_number,
 		[CONF_BOOL] = set_bool,
 		[CONF_CHOICE] = set_choice,
+		[CONF_NAMES] = set_names,
+		[CONF_NAME_MAP] = set_name_map,
 	};
 
 	return setters[key->type](c, key, value);
@@ -259,6 +274,16 @@ static int apply_keys(
 	return 0;
 }
 
+/* One of them would not be secret from those who have the other. */
+static int check_tokens(const struct conf *c, struct conf_error *err)
+{
+	if (!conf_token_ok(c, secret_expose(&c->admin_token)))
+		return 0;
+	snprintf(err->message, sizeof(err->message),
+		"relay.json: adminToken: must not be one of the clients' tokens");
+	return -EINVAL;
+}
+
 /* Is name a key, or, for objects, a group of keys? */
 static bool is_known(const char *name, bool *ret_group)
 {
@@ -319,6 +344,8 @@ int conf_parse(struct sv text, const char *runtime_root, const char *profile, st
 	}
 	c = conf_default(runtime_root, profile);
 	result = apply_keys(c, doc, profile, err);
+	if (!result)
+		result = check_tokens(c, err);
 	if (!result) {
 		collect_unknown(c, doc, "");
 		*ret = c;
@@ -329,25 +356,32 @@ int conf_parse(struct sv text, const char *runtime_root, const char *profile, st
 	return result;
 }
 
-int conf_load(
-	const char *runtime_root, const char *profile, struct conf **ret, struct conf_error *err)
+int conf_read(const char *runtime_root, struct buf *out, struct conf_error *err)
 {
 	char *path = runtime_config_path(runtime_root);
-	struct buf text;
-	int result;
+	int result = durable_read(path, out);
 
-	buf_init(&text, LIMIT_CONFIG_FILE_BYTES);
-	result = durable_read(path, &text);
 	if (result == -ENOENT)
 		snprintf(err->message, sizeof(err->message), "%.400s: not there: run init first",
 			path);
 	else if (result)
 		snprintf(err->message, sizeof(err->message), "%.400s: %s", path, strerror(-result));
-	else
+	free(path);
+	return result;
+}
+
+int conf_load(
+	const char *runtime_root, const char *profile, struct conf **ret, struct conf_error *err)
+{
+	struct buf text;
+	int result;
+
+	buf_init(&text, LIMIT_CONFIG_FILE_BYTES);
+	result = conf_read(runtime_root, &text, err);
+	if (!result)
 		result = conf_parse(buf_sv(&text), runtime_root, profile, ret, err);
 	secret_wipe(text.data, text.len);
 	buf_fini(&text);
-	free(path);
 	return result;
 }
 
@@ -369,6 +403,10 @@ static void free_fields(struct conf *c)
 			free(*(char **)field(c, key));
 		else if (key->type == CONF_SECRET)
 			secret_fini(field(c, key));
+		else if (key->type == CONF_NAMES)
+			conf_names_fini(field(c, key));
+		else if (key->type == CONF_NAME_MAP)
+			conf_names_fini_map(field(c, key));
 	}
 	for (size_t i = 0; i < CONF_ALIASES_MAX; i++)
 		secret_fini(&c->aliases[i]);
@@ -455,6 +493,10 @@ static json_t *value_json(const struct conf *c, const struct conf_key *key, bool
 	case CONF_CHOICE:
 		memcpy(&choice, at, sizeof(choice));
 		return json_string(choice_name(key->choices, choice));
+	case CONF_NAMES:
+		return conf_names_json(at);
+	case CONF_NAME_MAP:
+		return conf_names_map_json(at);
 	}
 	return json_null();
 }
@@ -495,6 +537,23 @@ json_t *conf_json(const struct conf *c, bool with_secrets, bool only_original)
 	return doc;
 }
 
+void conf_changes(const struct conf *old, const struct conf *fresh,
+	void (*fn)(void *arg, const struct conf_key *key), void *arg)
+{
+	size_t count;
+	const struct conf_key *rows = conf_table(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *before = value_json(old, &rows[i], true);
+		json_t *after = value_json(fresh, &rows[i], true);
+
+		if (!json_equal(before, after))
+			fn(arg, &rows[i]);
+		json_decref(before);
+		json_decref(after);
+	}
+}
+
 void conf_write(const struct conf *c, bool with_secrets, struct buf *out)
 {
 	json_t *doc = conf_json(c, with_secrets, false);
@@ -517,6 +576,13 @@ bool conf_token_ok(const struct conf *c, struct sv token)
 	if (secret_equals(&c->auth_token, DEFAULT_TOKEN))
 		ok |= sv_eq(token, DEFAULT_TOKEN_ALIAS);
 	return ok;
+}
+
+bool conf_admin_token_ok(const struct conf *c, struct sv token)
+{
+	if (secret_is_empty(&c->admin_token))
+		return conf_token_ok(c, token);
+	return secret_equals(&c->admin_token, token);
 }
 
 static const struct conf_choice *choices_of(size_t offset)

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "conf/conf_names.h"
 
 enum conf_policy {
 	POLICY_BEST_WEEK,
@@ -35,6 +36,7 @@ struct conf {
 	struct secret auth_token; /* "relay-dev-token" */
 	struct secret aliases[CONF_ALIASES_MAX];
 	size_t alias_count;
+	struct secret admin_token; /* adminToken "": empty, clients' tokens do for the admin API */
 	char *profile, *workspace, *runtime_root;
 	int64_t usage_ttl_s;		 /* usageTtlSeconds 300, 1..86400 */
 	int64_t request_timeout_s;	 /* requestTimeoutSeconds 180: longest silence of
@@ -66,9 +68,14 @@ struct conf {
 	int64_t upstream_connect_timeout_s; /* upstream.connectTimeoutSeconds 10, 1..120 */
 	char *upstream_ca_file;		    /* upstream.caFile "": system's */
 	char *upstream_proxy;		    /* upstream.proxy "": environment; "none": no proxy */
+	char *upstream_client_version;	    /* upstream.clientVersion "0.169.0" */
 	char *default_model;		    /* modelDefault "gpt-5.4" */
-	char **unknown_keys; /* dotted names of keys that nobody knows: kept in the file, warned
-				about once */
+	struct conf_name_map model_aliases; /* models.aliases {} */
+	struct conf_names model_extra;	    /* models.extra [] */
+	struct conf_names model_hidden;	    /* models.hidden [] */
+	int64_t models_ttl_s; /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
+	char **unknown_keys;  /* dotted names of keys that nobody knows: kept in the file, warned
+				 about once */
 	size_t unknown_count;
 	unsigned refs;
 };
@@ -89,6 +96,9 @@ struct conf *conf_default(const char *runtime_root, const char *profile);
  */
 int conf_parse(struct sv text, const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;
+/* The text of <runtime_root>/config/relay.json: appends to out, whose owner wipes it. Failures as
+ * conf_load(). */
+int conf_read(const char *runtime_root, struct buf *out, struct conf_error *err) MUST_CHECK;
 /* Reads <runtime_root>/config/relay.json; -ENOENT when absent. *err is filled on any failure. */
 int conf_load(const char *runtime_root, const char *profile, struct conf **ret,
 	struct conf_error *err) MUST_CHECK;
@@ -101,6 +111,9 @@ void conf_write(const struct conf *c, bool with_secrets, struct buf *out);
 /* Is this one of the tokens that clients may use (authToken, authTokenAliases; relay-internal-token
  * beside the default token)? Constant time per token. */
 bool conf_token_ok(const struct conf *c, struct sv token);
+/* May it use the admin API: adminToken alone, or any client's while there is none? Constant time.
+ */
+bool conf_admin_token_ok(const struct conf *c, struct sv token);
 const char *conf_policy_name(enum conf_policy p);
 const char *conf_backend_name(enum conf_backend b);
 

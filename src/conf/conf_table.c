@@ -71,6 +71,20 @@ static bool is_header_value(struct sv text)
 	return text.n > 0 && text.n <= 256 && text.p[0] != ' ' && text.p[text.n - 1] != ' ';
 }
 
+/* "0.169.0": goes into a query as it is. */
+static bool is_version(struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		bool ok = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			  (c >= 'A' && c <= 'Z') || c == '.' || c == '-' || c == '_';
+
+		if (!ok)
+			return false;
+	}
+	return text.n > 0 && text.n <= 64;
+}
+
 static bool is_not_empty(struct sv text)
 {
 	return text.n > 0;
@@ -104,6 +118,7 @@ static const struct conf_key rows[] = {
 		.name = "listen",
 		.type = CONF_STRING,
 		.original = true,
+		.needs_restart = true,
 		.offset = AT(listen),
 		.fallback = "\"127.0.0.1:8787\"",
 		.is_valid = is_listen,
@@ -127,6 +142,15 @@ static const struct conf_key rows[] = {
 		.fallback = "[]",
 		.help = "Further tokens that are accepted. While `authToken` has its default, "
 			"`relay-internal-token` is accepted too.",
+	},
+	{
+		.name = "adminToken",
+		.type = CONF_SECRET,
+		.offset = AT(admin_token),
+		.fallback_help = "none",
+		.help = "The token of the admin API (`/admin/...`), which clients' tokens do not "
+			"open then; nor does it serve a client. Without one the clients' tokens "
+			"do.",
 	},
 	{
 		.name = "profile",
@@ -281,7 +305,43 @@ static const struct conf_key rows[] = {
 		.fallback = "\"gpt-5.4\"",
 		.is_valid = is_header_value,
 		.expected = "the name of a model",
-		.help = "Model that `/v1/models` lists, and of new slot records.",
+		.help = "Model of new slot records, and what `/v1/models` lists while no slot's "
+			"models are known.",
+	},
+	{
+		.name = "models.aliases",
+		.type = CONF_NAME_MAP,
+		.offset = AT(model_aliases),
+		.fallback = "{}",
+		.help = "Further names of models: `{\"fast\": \"gpt-5.4-mini\"}`. A request for "
+			"`fast` goes upstream as `gpt-5.4-mini`.",
+	},
+	{
+		.name = "models.extra",
+		.type = CONF_NAMES,
+		.offset = AT(model_extra),
+		.fallback = "[]",
+		.help = "Models that upstream does not list but serves: they are listed, and sent "
+			"to any slot.",
+	},
+	{
+		.name = "models.hidden",
+		.type = CONF_NAMES,
+		.offset = AT(model_hidden),
+		.fallback = "[]",
+		.help = "Models and aliases that `/v1/models` leaves out. They can still be asked "
+			"for.",
+	},
+	{
+		.name = "models.ttlSeconds",
+		.type = CONF_INT,
+		.offset = AT(models_ttl_s),
+		.fallback = "3600",
+		.min = 0,
+		.max = WEEK_S,
+		.help = "How often each slot's list of models is fetched. 0: never; every slot "
+			"then "
+			"counts as having every model.",
 	},
 	{
 		.name = "slotConcurrency",
@@ -360,6 +420,7 @@ static const struct conf_key rows[] = {
 	{
 		.name = "maxConnections",
 		.type = CONF_INT,
+		.needs_restart = true,
 		.offset = AT(max_connections),
 		.fallback = "20000",
 		.min = 1,
@@ -369,6 +430,7 @@ static const struct conf_key rows[] = {
 	{
 		.name = "reusePort",
 		.type = CONF_BOOL,
+		.needs_restart = true,
 		.offset = AT(reuse_port),
 		.fallback = "false",
 		.help = "Lets several relay processes listen on one port (SO_REUSEPORT).",
@@ -439,8 +501,19 @@ static const struct conf_key rows[] = {
 		.help = "`User-Agent` header of the same requests.",
 	},
 	{
+		.name = "upstream.clientVersion",
+		.type = CONF_STRING,
+		.offset = AT(upstream_client_version),
+		.fallback = "\"0.169.0\"",
+		.is_valid = is_version,
+		.expected = "a version like \"0.169.0\"",
+		.help = "Version of the Codex CLI that the lists of models are asked for. Upstream "
+			"hides newer models from older versions.",
+	},
+	{
 		.name = "upstream.httpVersion",
 		.type = CONF_STRING,
+		.needs_restart = true,
 		.offset = AT(upstream_http_version),
 		.fallback = "\"1.1\"",
 		.choices = http_versions,
@@ -458,6 +531,7 @@ static const struct conf_key rows[] = {
 	{
 		.name = "upstream.caFile",
 		.type = CONF_STRING,
+		.needs_restart = true,
 		.offset = AT(upstream_ca_file),
 		.fallback = "\"\"",
 		.help = "File with the certificates that upstream's is checked against. Empty: the "
@@ -467,6 +541,7 @@ static const struct conf_key rows[] = {
 		.name = "upstream.proxy",
 		.type = CONF_STRING,
 		.hide_user_info = true,
+		.needs_restart = true,
 		.offset = AT(upstream_proxy),
 		.fallback = "\"\"",
 		.is_valid = is_proxy,
@@ -505,10 +580,18 @@ void conf_table_expected(const struct conf_key *key, struct buf *out)
 		buf_add_lit(out, "true or false");
 		break;
 	case CONF_SECRET:
-		buf_addf(out, "a token: 1 to %d visible ASCII characters", TEXT_MAX);
+		buf_addf(out, "a token: %d to %d visible ASCII characters", key->fallback ? 1 : 0,
+			TEXT_MAX);
 		break;
 	case CONF_SECRET_LIST:
 		buf_addf(out, "a list of at most %d tokens", CONF_ALIASES_MAX);
+		break;
+	case CONF_NAMES:
+		buf_addf(out, "a list of at most %d names without spaces", CONF_NAMES_MAX);
+		break;
+	case CONF_NAME_MAP:
+		buf_addf(out, "an object with at most %d names, each naming another one",
+			CONF_NAMES_MAX);
 		break;
 	default:
 		buf_add_cstr(out, key->expected ? key->expected : "a text");
@@ -529,6 +612,10 @@ static const char doc_head[] =
 	"keys are kept in the file and warned about once. A value that is not allowed is refused "
 	"with\n"
 	"the name of its key.\n"
+	"\n"
+	"A running relay takes changes over within a second; requests that run keep the old "
+	"values. Keys\n"
+	"that need a restart say so.\n"
 	"\n"
 	"| key | default | allowed | what it does |\n"
 	"|---|---|---|---|\n";
@@ -558,6 +645,8 @@ static void add_row(const struct conf_key *key, struct buf *out)
 	add_cell(out, buf_cstr(&expected));
 	buf_add_lit(out, " | ");
 	add_cell(out, key->help);
+	if (key->needs_restart)
+		buf_add_lit(out, " Needs a restart.");
 	buf_add_lit(out, " |\n");
 	buf_fini(&expected);
 }

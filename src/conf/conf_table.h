@@ -17,6 +17,8 @@ enum conf_type {
 	CONF_NUMBER,
 	CONF_BOOL,
 	CONF_CHOICE, /* an enum of conf.h */
+	CONF_NAMES,  /* struct conf_names */
+	CONF_NAME_MAP,
 };
 
 struct conf_choice {
@@ -29,6 +31,7 @@ struct conf_key {
 	enum conf_type type;
 	bool original;	     /* a key of the original program too: written into a fresh file */
 	bool hide_user_info; /* a URL whose user:password is not shown */
+	bool needs_restart;  /* a running relay goes on with the old value */
 	size_t offset;
 	const char *fallback; /* default as JSON text; NULL: computed, see fallback_help */
 	const char *fallback_help;
@@ -47,5 +50,9 @@ void conf_table_expected(const struct conf_key *key, struct buf *out);
 void conf_table_doc(struct buf *out);
 /* All keys, or those that the original program has too, as a new object. */
 json_t *conf_json(const struct conf *c, bool with_secrets, bool only_original);
+
+/* Calls fn for each key whose value differs. */
+void conf_changes(const struct conf *old, const struct conf *fresh,
+	void (*fn)(void *arg, const struct conf_key *key), void *arg);
 
 #endif

@@ -107,7 +107,7 @@ static json_t *fresh_config(const char *root, const char *profile)
 /* What a forced rewrite keeps of the old file: tokens, and what this program does not know. */
 static void keep_from(const struct conf *old, const json_t *old_doc, json_t *doc)
 {
-	static const char *const tokens[] = {"authToken", "authTokenAliases"};
+	static const char *const tokens[] = {"authToken", "authTokenAliases", "adminToken"};
 
 	for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
 		json_t *value = json_object_get(old_doc, tokens[i]);

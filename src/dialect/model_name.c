@@ -28,14 +28,14 @@ static bool is_listed(struct sv name, const struct model_catalogue *c)
 
 static bool is_known(struct sv name, const struct model_catalogue *c)
 {
-	return name.n && (is_listed(name, c) || (!c->knows && model_name_is_family(name)));
+	return name.n && (model_name_is_family(name) || is_listed(name, c));
 }
 
-static struct sv behind_slash(struct sv name)
+static struct sv without_provider(struct sv name, const struct model_catalogue *c)
 {
 	for (size_t i = name.n; i > 0; i--) {
 		if (name.p[i - 1] == '/')
-			return sv_from(name, i);
+			return is_listed(name, c) ? name : sv_from(name, i);
 	}
 	return name;
 }
@@ -74,14 +74,15 @@ static bool split_dash(struct sv name, struct model_name *ret)
 	return false;
 }
 
+/* Lists are asked for names that might be parts only. */
 struct model_name model_name_read(struct sv name, const struct model_catalogue *catalogue)
 {
-	struct model_name whole = {.model = behind_slash(name)};
+	struct model_name whole = {.model = without_provider(name, catalogue)};
 	struct model_name parts = whole;
 
-	if (is_listed(whole.model, catalogue))
-		return whole;
 	if (!split_bracket(whole.model, &parts) && !split_dash(whole.model, &parts))
 		return whole;
-	return is_known(parts.model, catalogue) ? parts : whole;
+	if (is_listed(whole.model, catalogue) || !is_known(parts.model, catalogue))
+		return whole;
+	return parts;
 }

@@ -1,7 +1,7 @@
 /*
  * What a client's model name says (TRANSLATION 1): "provider/model" is the part behind the last
  * slash; an ending names the reasoning effort, as `gpt-5.1-high` or `gpt-5.1(high)`, if the name in
- * front of it is a known model and the whole is not. Pure.
+ * front of it is a known model. A name that is listed as it is means just that. Pure.
  */
 #ifndef DIALECT_MODEL_NAME_H
 #define DIALECT_MODEL_NAME_H
@@ -9,12 +9,12 @@
 #include "base/sv.h"
 
 /*
- * Which models there are. The caller fills it; a zeroed one knows the names of the family only
- * (model_name_is_family()). Names are decoded and have no provider.
+ * Which models there are. The caller fills it; names are decoded. Besides what is listed here, all
+ * names of the family are known (model_name_is_family()): lists may be old or missing.
  */
 struct model_catalogue {
-	struct sv default_model; /* known too; may be empty */
-	/* Does upstream serve a model of exactly this name? NULL: all names of the family. */
+	struct sv default_model; /* listed too; may be empty */
+	/* Is a model of exactly this name listed? May be NULL. */
 	bool (*knows)(void *arg, struct sv name);
 	void *arg;
 };

@@ -53,6 +53,7 @@ struct http_stream {
 	uint64_t left;	    /* of a sized answer */
 	int64_t started_us;
 	void *user;
+	const void *tag;
 	struct http_fault fault; /* status 0: none */
 	enum http_answer answer;
 	enum http_framing framing;

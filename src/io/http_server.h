@@ -76,6 +76,9 @@ void http_set_body_cap(struct http_stream *s, size_t bytes);
 /* Handler's own pointer for this stream; NULL at first. */
 void http_stream_set_user(struct http_stream *s, void *user);
 void *http_stream_user(const struct http_stream *s);
+/* A constant of the handler's that goes with the request from on_head to its end; NULL at first. */
+void http_stream_set_tag(struct http_stream *s, const void *tag);
+const void *http_stream_tag(const struct http_stream *s);
 const char *http_stream_peer(const struct http_stream *s);
 /* Monotonic microseconds at which the first byte of the head was seen. */
 int64_t http_stream_started_us(const struct http_stream *s);

@@ -31,6 +31,16 @@ void *http_stream_user(const struct http_stream *s)
 	return s->user;
 }
 
+void http_stream_set_tag(struct http_stream *s, const void *tag)
+{
+	s->tag = tag;
+}
+
+const void *http_stream_tag(const struct http_stream *s)
+{
+	return s->tag;
+}
+
 const char *http_stream_peer(const struct http_stream *s)
 {
 	return conn_peer(s->connection->conn);

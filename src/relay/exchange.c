@@ -8,10 +8,14 @@
 #include "relay/answer.h"
 #include "relay/exchange_log.h"
 #include "relay/exhausted.h"
+#include "relay/model_choice.h"
+#include "relay/model_list.h"
 #include "relay/offline.h"
 #include "relay/relay.h"
 #include "relay/retry.h"
+#include "relay/router.h"
 #include "slots/refresher.h"
+#include "slots/upkeep.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -36,6 +40,7 @@ static const unsigned legal_moves[STATES] = {
 
 struct exchange {
 	struct exchange *next, **prev; /* in relay.exchanges */
+	struct route_user user;
 	struct relay *relay;
 	struct conf *conf;
 	enum state state;
@@ -50,6 +55,7 @@ struct exchange {
 	struct sv session;    /* affinity key and upstream session id; in the arena */
 	struct sv turn_state; /* the client's x-codex-turn-state, or empty */
 	uint64_t model_hash;
+	struct model_choice model;
 
 	struct waiter waiter;
 	struct lease lease;
@@ -73,16 +79,6 @@ static void set_state(struct exchange *ex, enum state next)
 {
 	assert(legal_moves[ex->state] & BIT(next));
 	ex->state = next;
-}
-
-const char *exchange_id(const struct exchange *ex)
-{
-	return ex->id;
-}
-
-bool exchange_passes_header(const struct exchange *ex, struct sv name)
-{
-	return answer_passes_header(&ex->answer, name);
 }
 
 /* --- the end --- */
@@ -203,6 +199,7 @@ static struct lease_request lease_request_of(const struct exchange *ex)
 	return (struct lease_request){
 		.session = ex->session,
 		.model = ex->turn.model,
+		.any_catalogue = ex->model.any_catalogue,
 		.tried = ex->tried,
 		.tried_count = ex->tried_count,
 		.now_ms = clock_wall_ms(),
@@ -212,8 +209,10 @@ static struct lease_request lease_request_of(const struct exchange *ex)
 /* Limits count from when they are told, not from when a long answer has ended. */
 static void note_meters(struct exchange *ex, struct upstream *u)
 {
-	if (upstream_meters(u))
-		lease_meters(&ex->lease, upstream_meters(u), clock_wall_ms());
+	if (!upstream_meters(u))
+		return;
+	lease_meters(&ex->lease, upstream_meters(u), clock_wall_ms());
+	upkeep_note_limits(ex->relay->upkeep, ex->lease.slot);
 }
 
 static void on_upstream_head(struct upstream *u, void *arg, int status)
@@ -221,7 +220,8 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	struct exchange *ex = arg;
 	size_t count;
 	const struct http_header *headers = upstream_headers(u, &count);
-	struct sv turn_state = SV_NONE;
+	struct http_header without[LIMIT_RESPONSE_HEADERS_COUNT];
+	struct sv turn_state = SV_NONE, models_etag = SV_NONE;
 
 	(void)status;
 	set_state(ex, HEAD);
@@ -229,10 +229,19 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	for (size_t i = 0; i < count; i++) {
 		if (sv_ieq(headers[i].name, SV("x-codex-turn-state")))
 			turn_state = headers[i].value;
+		else if (sv_ieq(headers[i].name, SV("x-models-etag")))
+			models_etag = headers[i].value;
 	}
+	if (models_etag.n)
+		upkeep_note_models(ex->relay->upkeep, ex->lease.slot, models_etag);
 	if (turn_state.n)
 		slot_table_remember(ex->relay->slots, turn_state, ex->lease.slot, clock_wall_ms());
+	if (ex->model.aliased && count <= ARRAY_LEN(without)) {
+		count = model_choice_drop_name(headers, count, without);
+		headers = without;
+	}
 	answer_upstream_head(&ex->answer, headers, count);
+	ex->user.has_request_id = answer_passes_header(&ex->answer, SV("x-request-id"));
 }
 
 static void end_attempt(struct exchange *ex, const struct slot_verdict *verdict)
@@ -470,6 +479,7 @@ static int build_body(struct exchange *ex, struct api_err *err)
 {
 	struct codex_body_options options = {
 		.native = ex->turn.native,
+		.model = ex->model.aliased ? ex->model.name : SV_NONE,
 		.prompt_cache_key = ex->session,
 		.drop_reasoning = ex->retry.stripped,
 	};
@@ -636,6 +646,11 @@ static void fail_exhausted(struct exchange *ex, const struct lease_report *repor
 	const struct slot *back_first = NULL;
 	struct api_err err;
 
+	if (model_choice_is_refused(report)) {
+		model_choice_describe_refusal(&ex->model, ex->turn.native, &ex->arena, &err);
+		fail(ex, &err);
+		return;
+	}
 	if (exhausted_needs_operator(ex->turn.native, report->reasons, report->count, &err)) {
 		fail(ex, &err);
 		return;
@@ -766,6 +781,39 @@ static int read_body(struct exchange *ex, struct api_err *err)
 	return ex->turn.dialect->parse(&ex->turn, err);
 }
 
+static void on_client_drain(struct route_user *user)
+{
+	struct exchange *ex = CONTAINER_OF(user, struct exchange, user);
+
+	if (ex->upstream)
+		upstream_resume(ex->upstream);
+}
+
+static void on_client_gone(struct route_user *user, enum conn_end why)
+{
+	struct exchange *ex = CONTAINER_OF(user, struct exchange, user);
+
+	(void)why;
+	if (ex->waiter.queue)
+		note_queued(ex);
+	answer_drop(&ex->answer);
+	cancel_attempt(ex);
+	log_end_of(ex, 499, NULL);
+	done(ex);
+}
+
+static const struct route_user_ops user_ops = {
+	.on_drain = on_client_drain,
+	.on_gone = on_client_gone,
+};
+
+static bool knows_model(void *arg, struct sv name)
+{
+	struct exchange *ex = arg;
+
+	return model_choice_knows(ex->conf, ex->relay->slots, name);
+}
+
 static struct exchange *exchange_new(
 	struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
 {
@@ -783,7 +831,8 @@ static struct exchange *exchange_new(
 	ex->turn.now_s = clock_wall_ms() / 1000;
 	ex->turn.id = ex->id;
 	ex->turn.native = codex_client_is_native(http_stream_request(stream));
-	ex->turn.models.default_model = sv_cstr(ex->conf->default_model);
+	ex->turn.models = (struct model_catalogue){
+		.default_model = sv_cstr(ex->conf->default_model), .knows = knows_model, .arg = ex};
 	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
 	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
 	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;
@@ -799,7 +848,8 @@ static struct exchange *exchange_new(
 		ex->next->prev = &ex->next;
 	relay->exchanges = ex;
 	relay->exchange_count++;
-	http_stream_set_user(stream, ex);
+	ex->user = (struct route_user){.ops = &user_ops, .id = ex->id};
+	http_stream_set_user(stream, &ex->user);
 	return ex;
 }
 
@@ -826,8 +876,16 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 		fail(ex, &err);
 		return;
 	}
+	ex->model = model_choice_of(ex->conf, ex->turn.model);
+	ex->turn.model = ex->model.name;
 	if (offline_answer(&ex->turn, &text)) {
 		say_offline(ex, text);
+		return;
+	}
+	if (!model_choice_is_possible(
+		    &ex->model, ex->conf, relay->slots, ex->turn.native, clock_wall_ms())) {
+		model_list_not_found(ex->turn.model, &err);
+		fail(ex, &err);
 		return;
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
@@ -836,23 +894,6 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	answer_wait(&ex->answer);
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
-}
-
-void exchange_on_drain(struct exchange *ex)
-{
-	if (ex->upstream)
-		upstream_resume(ex->upstream);
-}
-
-void exchange_on_gone(struct exchange *ex, enum conn_end why)
-{
-	(void)why;
-	if (ex->waiter.queue)
-		note_queued(ex);
-	answer_drop(&ex->answer);
-	cancel_attempt(ex);
-	log_end_of(ex, 499, NULL);
-	done(ex);
 }
 
 void exchange_abort_all(struct relay *relay)

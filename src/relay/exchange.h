@@ -26,14 +26,7 @@ struct exchange;
 
 /* The request's body is complete. The exchange becomes the stream's user, answers it and logs. */
 void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect);
-/* From the HTTP server's callbacks. */
-void exchange_on_drain(struct exchange *ex);
-void exchange_on_gone(struct exchange *ex, enum conn_end why);
 /* The relay will not wait any longer: clients are told, upstream requests cancelled. */
 void exchange_abort_all(struct relay *relay);
-/* Request id, for the answer's headers. */
-const char *exchange_id(const struct exchange *ex);
-/* Does the answer carry this header of upstream's? name: lower case. */
-bool exchange_passes_header(const struct exchange *ex, struct sv name);
 
 #endif

@@ -31,6 +31,15 @@ bool offline_answer(struct turn *turn, struct sv *ret)
 	return false;
 }
 
+bool offline_has(struct sv name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(models); i++) {
+		if (sv_eq(name, sv_cstr(models[i].id)))
+			return true;
+	}
+	return false;
+}
+
 const char *offline_listed(size_t index)
 {
 	for (size_t i = 0; i < ARRAY_LEN(models); i++) {

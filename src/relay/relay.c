@@ -10,6 +10,7 @@
 #include "slots/auth_watch.h"
 #include "slots/refresher.h"
 #include "slots/store.h"
+#include "slots/upkeep.h"
 #include "version.h"
 
 #include <errno.h>
@@ -22,6 +23,17 @@
 enum { RELOAD_DELAY_MS = 100, FAREWELL_MS = 500 };
 
 /* --- reload --- */
+
+static enum log_level level_of(const char *name)
+{
+	static const char *const names[] = {"debug", "info", "warn", "error"};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return (enum log_level)i;
+	}
+	return LOG_INFO;
+}
 
 static void log_reload(const char *what, const struct conf_error *err)
 {
@@ -39,24 +51,18 @@ static void reload_slots(struct relay *r)
 
 	log_reload("config/slots.json", store_load(r->root, r->conf, r->slots, &err) ? &err : NULL);
 	auth_watch_sync(r->auth_watch);
+	upkeep_reconsider(r->upkeep);
 }
 
-/* A configuration that is not valid changes nothing. Listen address and pool settings need a
- * restart. */
-static void reload_conf(struct relay *r)
+void relay_take_conf(struct relay *r, struct conf *fresh)
 {
-	struct conf_error err = {""};
-	struct conf *fresh;
-
-	if (conf_load(r->root, r->profile, &fresh, &err)) {
-		log_reload("config/relay.json", &err);
-		return;
-	}
 	conf_unref(r->conf);
 	r->conf = fresh;
 	r->env.conf = fresh;
+	log_set_level(level_of(fresh->log_level));
 	slot_table_configure(r->slots, fresh);
-	log_reload("config/relay.json", NULL);
+	/* The backend's address is in every slot. */
+	timer_start(&r->reload, 0);
 }
 
 static void on_hangup(void *arg, int signo)
@@ -64,8 +70,8 @@ static void on_hangup(void *arg, int signo)
 	struct relay *r = arg;
 
 	(void)signo;
-	reload_conf(r);
-	reload_slots(r);
+	conf_reload_now(&r->conf_reload);
+	timer_start(&r->reload, 0);
 }
 
 static void on_reload_due(struct timer *t)
@@ -79,13 +85,15 @@ static void on_reload_due(struct timer *t)
 	reload_slots(r);
 }
 
-/* The CLI edited slots.json while we run. (relay.json waits for SIGHUP.) */
+/* Somebody edits files while we run. name: NULL when it was several. */
 static void on_config_dir(void *arg, const char *name)
 {
 	struct relay *r = arg;
 
 	if (!name || strcmp(name, "slots.json") == 0)
 		timer_start(&r->reload, RELOAD_DELAY_MS);
+	if (!name || strcmp(name, "slots.json") != 0)
+		conf_reload_soon(&r->conf_reload);
 }
 
 /* --- stop --- */
@@ -112,9 +120,14 @@ static void close_all(struct relay *r)
 	timer_stop(&r->patience);
 	timer_stop(&r->farewell);
 	timer_stop(&r->reload);
+	conf_reload_stop(&r->conf_reload);
 	dir_watch_free(r->watch);
 	r->watch = NULL;
 	exchange_abort_all(r);
+	if (r->extension)
+		r->extension->on_stop(r);
+	if (r->upkeep)
+		upkeep_stop(r->upkeep);
 	http_server_free(r->server);
 	r->server = NULL;
 	auth_watch_stop(r->auth_watch);
@@ -170,6 +183,8 @@ static void on_terminate(void *arg, int signo)
 		return;
 	}
 	r->draining = true;
+	if (r->extension)
+		r->extension->on_drain(r);
 	timer_start(&r->patience, r->conf->drain_timeout_s * 1000);
 	http_server_drain(r->server);
 	http_server_on_idle(r->server, on_idle, r);
@@ -196,7 +211,7 @@ static int complain(int exit_status, const char *what, const char *detail)
 static int load_state(struct relay *r)
 {
 	struct conf_error err = {""};
-	int rc = conf_load(r->root, r->profile, &r->conf, &err);
+	int rc = conf_reload_load(&r->conf_reload, r, &r->conf, &err);
 
 	if (rc == -ENOENT)
 		return complain(EXIT_RUNTIME_DIR, r->root,
@@ -208,17 +223,6 @@ static int load_state(struct relay *r)
 	if (store_load(r->root, r->conf, r->slots, &err))
 		return complain(EXIT_RUNTIME_DIR, "slots refused", err.message);
 	return 0;
-}
-
-static enum log_level level_of(const char *name)
-{
-	static const char *const names[] = {"debug", "info", "warn", "error"};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (strcmp(name, names[i]) == 0)
-			return (enum log_level)i;
-	}
-	return LOG_INFO;
 }
 
 static int start_server(struct relay *r)
@@ -291,6 +295,7 @@ static void start_env(struct relay *r)
 	};
 	r->env.refresher = refresher_new(&r->env);
 	r->auth_watch = auth_watch_new(&r->env);
+	r->upkeep = upkeep_new(&r->env);
 }
 
 static int start(struct relay *r)
@@ -305,6 +310,7 @@ static int start(struct relay *r)
 	r->started_ms = clock_wall_ms();
 	r->loop = loop_new();
 	timer_init(&r->reload, r->loop, on_reload_due);
+	conf_reload_start(&r->conf_reload);
 	timer_init(&r->patience, r->loop, on_patience_over);
 	timer_init(&r->farewell, r->loop, on_farewell_over);
 	r->waitq = waitq_new(r->loop);
@@ -320,6 +326,8 @@ static int start(struct relay *r)
 	}
 	start_watch(r);
 	refresher_start(r->env.refresher);
+	if (r->extension)
+		r->extension->on_start(r);
 	loop_on_signal(r->loop, SIGTERM, on_terminate, r);
 	loop_on_signal(r->loop, SIGINT, on_terminate, r);
 	loop_on_signal(r->loop, SIGHUP, on_hangup, r);
@@ -329,6 +337,10 @@ static int start(struct relay *r)
 
 static void tear_down(struct relay *r)
 {
+	if (r->extension)
+		r->extension->on_free(r);
+	buf_fini(&r->param);
+	upkeep_free(r->upkeep);
 	refresher_free(r->env.refresher);
 	auth_watch_free(r->auth_watch);
 	saver_free(r->saver);
@@ -342,12 +354,18 @@ static void tear_down(struct relay *r)
 	log_fini();
 }
 
-int relay_run(const char *runtime_root, const char *profile)
+int relay_run(
+	const char *runtime_root, const char *profile, const struct relay_extension *extension)
 {
-	struct relay r = {.root = mem_strdup(runtime_root), .profile = mem_strdup(profile)};
+	struct relay r = {
+		.root = mem_strdup(runtime_root),
+		.profile = mem_strdup(profile),
+		.extension = extension,
+	};
 	int rc;
 
 	mem_keep_free();
+	buf_init(&r.param, LIMIT_PARAM_BYTES);
 	rc = start(&r);
 	if (r.loop)
 		loop_run(r.loop);

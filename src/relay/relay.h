@@ -10,17 +10,35 @@
 #include "io/fetch.h"
 #include "io/http_server.h"
 #include "io/loop.h"
+#include "relay/conf_reload.h"
 #include "relay/waitq.h"
 #include "slots/slot_env.h"
 
 struct exchange;
+struct upkeep;
+struct relay;
+struct route;
+
+/*
+ * What a folder behind this one (src/admin) puts into the relay: further routes, and functions that
+ * are told of its life.
+ */
+struct relay_extension {
+	const struct route *routes; /* path NULL behind the last; looked at after the relay's own */
+	void (*on_start)(struct relay *r); /* everything stands */
+	void (*on_drain)(struct relay *r); /* answers without an end of their own end now */
+	void (*on_stop)(struct relay *r);  /* before the loop ends; also when the start failed */
+	void (*on_free)(struct relay *r);  /* the loop has ended; the same */
+};
 
 struct relay {
 	struct loop *loop;
 	char *root, *profile;
 	struct conf *conf;
+	struct conf_reload conf_reload;
 	struct slot_table *slots;
 	struct fetch_pool *pool;
+	struct upkeep *upkeep; /* usage and models of all slots */
 	struct http_server *server;
 	struct waitq *waitq;
 	struct saver *saver;	       /* writes slot state, debounced */
@@ -33,14 +51,23 @@ struct relay {
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
 	bool draining, closing;
-	int64_t started_ms; /* wall */
-	bool answering;	    /* the router runs a handler */
-	/* Request id of an answer that no exchange gives, while answering; "" not made yet. */
+	int64_t started_ms;			 /* wall */
+	const struct relay_extension *extension; /* NULL: none */
+	void *extension_state;			 /* the extension's own */
+	struct buf param; /* path parameter of the request that the router serves */
+	/* Request id of an answer that the router gives itself; "" not made yet. */
 	char answer_id[IDENT_UUID_SIZE];
 };
 
-/* Runs the relay until it is told to stop: the exit status. Says on stderr why it could not start.
+/*
+ * Runs the relay until it is told to stop: the exit status. Says on stderr why it could not start.
+ * extension may be NULL.
  */
-int relay_run(const char *runtime_root, const char *profile);
+int relay_run(
+	const char *runtime_root, const char *profile, const struct relay_extension *extension);
+
+/* The relay goes on with another configuration, whose reference it takes. Keys that need a restart
+ * (conf_table.h) are as before until then. */
+void relay_take_conf(struct relay *r, struct conf *fresh);
 
 #endif

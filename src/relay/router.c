@@ -3,12 +3,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "codex/headers.h"
+#include "proto/url.h"
 #include "relay/exchange.h"
+#include "relay/model_list.h"
 #include "relay/relay.h"
+#include "relay/reply.h"
 #include "relay/status_pages.h"
 #include "version.h"
 
-#include <stdio.h>
+#include <string.h>
 
 static void serve_chat(struct relay *r, struct http_stream *s)
 {
@@ -31,7 +34,8 @@ static const struct route routes[] = {
 		"Chat Completions, stream and not"},
 	{"/v1/completions", "POST", ROLE_CLIENT, serve_completions,
 		"legacy Completions, stream and not"},
-	{"/v1/models", "GET, HEAD", ROLE_CLIENT, status_models, "models that can be asked for"},
+	{"/v1/models", "GET, HEAD", ROLE_CLIENT, model_list_serve, "models that can be asked for"},
+	{"/v1/models/{id}", "GET, HEAD", ROLE_CLIENT, model_list_serve_one, "one of them"},
 	{"/healthz", "GET, HEAD", ROLE_NONE, status_health,
 		"is the relay up, and its slots in short"},
 	{"/readyz", "GET, HEAD", ROLE_NONE, status_ready, "200 when a slot can serve, else 503"},
@@ -42,13 +46,23 @@ const struct route *router_routes(size_t index)
 	return index < ARRAY_LEN(routes) ? &routes[index] : NULL;
 }
 
-static const struct route *find_route(struct sv path)
+bool router_match(const char *pattern, struct sv path, struct sv *ret_param)
 {
-	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
-		if (sv_eq(path, sv_cstr(routes[i].path)))
-			return &routes[i];
-	}
-	return NULL;
+	const char *open = strchr(pattern, '{');
+	struct sv before, behind, param;
+
+	*ret_param = SV_NONE;
+	if (!open)
+		return sv_eq(path, sv_cstr(pattern));
+	before = sv_make(pattern, (size_t)(open - pattern));
+	behind = sv_cstr(strchr(open, '}') + 1);
+	if (path.n <= before.n + behind.n || !sv_starts(path, before) || !sv_ends(path, behind))
+		return false;
+	param = sv_make(path.p + before.n, path.n - before.n - behind.n);
+	if (memchr(param.p, '/', param.n))
+		return false;
+	*ret_param = param;
+	return true;
 }
 
 static bool allows(const struct route *route, struct sv method)
@@ -60,6 +74,44 @@ static bool allows(const struct route *route, struct sv method)
 			return true;
 	}
 	return false;
+}
+
+/* A request's way through the tables. */
+struct finding {
+	const struct route *route; /* path and method fit */
+	const struct route *same_path;
+	struct buf allow; /* the methods of the path, when none fits */
+};
+
+static bool look_at(
+	struct finding *f, const struct route *route, const struct http_request *request)
+{
+	struct sv param;
+
+	if (!router_match(route->path, request->path, &param))
+		return false;
+	f->same_path = route;
+	if (allows(route, request->method)) {
+		f->route = route;
+		return true;
+	}
+	buf_addf(&f->allow, "%s%s", f->allow.len ? ", " : "", route->methods);
+	return false;
+}
+
+/* The relay's own rows first, and of these the ones that are asked for most. */
+static void find_route(const struct relay *r, const struct http_request *request, struct finding *f)
+{
+	const struct route *further = r->extension ? r->extension->routes : NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+		if (look_at(f, &routes[i], request))
+			return;
+	}
+	for (; further && further->path; further++) {
+		if (look_at(f, further, request))
+			return;
+	}
 }
 
 /* Authorization: Bearer, else x-api-key, else api-key (SPEC 2). */
@@ -77,50 +129,19 @@ static struct sv client_token(const struct http_request *request)
 
 static void begin_answer(struct relay *r)
 {
-	r->answering = true;
 	r->answer_id[0] = '\0';
 }
 
 /* Made when it is needed: most requests become an exchange, which has an id of its own. */
-static const char *answer_id(struct relay *r)
+const char *router_request_id(struct relay *r, const struct http_stream *s)
 {
+	const struct route_user *user = http_stream_user(s);
+
+	if (user)
+		return user->id;
 	if (!r->answer_id[0])
 		ident_uuid7(r->answer_id);
 	return r->answer_id;
-}
-
-static void log_simple(struct relay *r, struct http_stream *s, int status, const char *error)
-{
-	const struct http_request *request = http_stream_request(s);
-
-	log_begin(LOG_INFO, "request.finish");
-	log_str("request_id", sv_cstr(answer_id(r)));
-	log_str("method", request->method);
-	log_str("path", request->path);
-	log_i64("status", status);
-	if (error)
-		log_str("error", sv_cstr(error));
-	log_ms("total_ms", clock_mono_us() - http_stream_started_us(s));
-	log_end();
-}
-
-static void refuse(struct relay *r, struct http_stream *s, const struct api_err *err,
-	const struct http_header *header)
-{
-	struct buf body;
-
-	buf_init(&body, KIB(8));
-	api_err_write(err, clock_wall_ms() / 1000, &body);
-	log_simple(r, s, err->status, err->code);
-	http_respond(s,
-		&(struct http_response){
-			.status = err->status,
-			.content_type = SV("application/json"),
-			.headers = header,
-			.header_count = header ? 1 : 0,
-		},
-		buf_sv(&body));
-	buf_fini(&body);
 }
 
 static void refuse_path(struct relay *r, struct http_stream *s, const struct http_request *request)
@@ -129,27 +150,35 @@ static void refuse_path(struct relay *r, struct http_stream *s, const struct htt
 
 	api_err_set(&err, 404, "invalid_request_error", "not_found", "Unknown path: %.*s",
 		request->path.n > 256 ? 256 : (int)request->path.n, request->path.p);
-	refuse(r, s, &err, NULL);
+	reply_error(r, s, &err, NULL);
 }
 
-static void refuse_method(struct relay *r, struct http_stream *s, const struct route *route)
+static void refuse_method(struct relay *r, struct http_stream *s, struct finding *f)
 {
-	struct http_header allow = {SV("Allow"), sv_cstr(route->methods)};
+	struct http_header allow = {SV("Allow"), sv_cstr(buf_cstr(&f->allow))};
 	struct api_err err;
 
 	api_err_set(&err, 405, "invalid_request_error", "method_not_allowed",
-		"This path takes %s only.", route->methods);
-	refuse(r, s, &err, &allow);
+		"This path takes %s only.", buf_cstr(&f->allow));
+	reply_error(r, s, &err, &allow);
 }
 
-static void refuse_token(struct relay *r, struct http_stream *s)
+/* A client of the relay hears that its token is right, but not for this. */
+static void refuse_token(
+	struct relay *r, struct http_stream *s, const struct route *route, struct sv token)
 {
 	struct http_header challenge = {SV("WWW-Authenticate"), SV("Bearer")};
 	struct api_err err;
 
+	if (route->role == ROLE_ADMIN && conf_token_ok(r->conf, token)) {
+		api_err_set(&err, 403, "permission_error", "admin_token_required",
+			"The admin API takes the relay's adminToken only.");
+		reply_error(r, s, &err, NULL);
+		return;
+	}
 	api_err_set(&err, 401, "authentication_error", "invalid_api_key",
 		"The relay's token is missing or wrong: send it as Authorization: Bearer.");
-	refuse(r, s, &err, &challenge);
+	reply_error(r, s, &err, &challenge);
 }
 
 /* A native client that hears 413 sends the body five more times (PROTOCOL 3). */
@@ -166,54 +195,119 @@ static void refuse_size(struct relay *r, struct http_stream *s)
 
 	api_err_set(&err, 400, "invalid_request_error", "payload_too_large",
 		"The request body is larger than %lld bytes.", (long long)r->conf->max_body_bytes);
-	refuse(r, s, &err, NULL);
+	reply_error(r, s, &err, NULL);
 }
 
 /* --- the HTTP server's callbacks --- */
+
+static bool may_ask(const struct relay *r, const struct route *route, struct sv token)
+{
+	switch (route->role) {
+	case ROLE_NONE:
+		return true;
+	case ROLE_CLIENT:
+		return conf_token_ok(r->conf, token);
+	case ROLE_ADMIN:
+		return conf_admin_token_ok(r->conf, token);
+	}
+	return false;
+}
+
+static size_t body_cap(const struct relay *r, const struct route *route)
+{
+	size_t cap = (size_t)r->conf->max_body_bytes;
+
+	if (route->role == ROLE_ADMIN && cap > LIMIT_ADMIN_BODY_BYTES)
+		return LIMIT_ADMIN_BODY_BYTES;
+	return cap;
+}
+
+static void on_found(struct relay *r, struct http_stream *s, const struct http_request *request,
+	struct finding *f)
+{
+	http_stream_set_tag(s, f->route ? f->route : f->same_path);
+	if (!f->same_path)
+		refuse_path(r, s, request);
+	else if (!f->route)
+		refuse_method(r, s, f);
+	else if (!may_ask(r, f->route, client_token(request)))
+		refuse_token(r, s, f->route, client_token(request));
+	else if (is_too_large_for_native(r, request))
+		refuse_size(r, s);
+	else
+		http_set_body_cap(s, body_cap(r, f->route));
+}
 
 /* Everything that can be refused is refused before the body is read. */
 static void on_head(struct http_stream *s, void *arg)
 {
 	struct relay *r = arg;
 	const struct http_request *request = http_stream_request(s);
-	const struct route *route = find_route(request->path);
+	struct finding f = {0};
 
+	buf_init(&f.allow, KIB(1));
 	begin_answer(r);
-	if (!route)
-		refuse_path(r, s, request);
-	else if (!allows(route, request->method))
-		refuse_method(r, s, route);
-	else if (route->role == ROLE_CLIENT && !conf_token_ok(r->conf, client_token(request)))
-		refuse_token(r, s);
-	else if (is_too_large_for_native(r, request))
-		refuse_size(r, s);
-	else
-		http_set_body_cap(s, (size_t)r->conf->max_body_bytes);
-	r->answering = false;
+	find_route(r, request, &f);
+	on_found(r, s, request, &f);
+	buf_fini(&f.allow);
+}
+
+/* False when it is no text: a bad escape, or something that no name has. */
+static bool decode_param(struct relay *r, const struct route *route, struct sv path)
+{
+	struct sv raw;
+
+	buf_reset(&r->param, LIMIT_PARAM_BYTES);
+	if (!router_match(route->path, path, &raw))
+		return false;
+	/* A '+' is itself in a path; url_unescape() knows queries. */
+	while (raw.n) {
+		ptrdiff_t plus = sv_find(raw, SV("+"));
+		struct sv part = plus < 0 ? raw : sv_make(raw.p, (size_t)plus);
+
+		if (url_unescape(part, &r->param))
+			return false;
+		if (plus >= 0)
+			buf_add_char(&r->param, '+');
+		raw = sv_from(raw, part.n + (plus >= 0));
+	}
+	return !buf_error(&r->param) && http_is_field_value(buf_sv(&r->param));
+}
+
+struct sv router_param(const struct relay *r)
+{
+	return buf_sv(&r->param);
 }
 
 static void on_request(struct http_stream *s, void *arg)
 {
 	struct relay *r = arg;
-	const struct route *route = find_route(http_stream_request(s)->path);
+	const struct route *route = http_stream_tag(s);
+	const struct http_request *request = http_stream_request(s);
 
 	begin_answer(r);
-	route->serve(r, s);
-	r->answering = false;
+	if (strchr(route->path, '{') && !decode_param(r, route, request->path))
+		refuse_path(r, s, request);
+	else
+		route->serve(r, s);
 }
 
 static void on_drain(struct http_stream *s, void *arg)
 {
+	struct route_user *user = http_stream_user(s);
+
 	(void)arg;
-	if (http_stream_user(s))
-		exchange_on_drain(http_stream_user(s));
+	if (user && user->ops->on_drain)
+		user->ops->on_drain(user);
 }
 
 static void on_gone(struct http_stream *s, void *arg, enum conn_end why)
 {
+	struct route_user *user = http_stream_user(s);
+
 	(void)arg;
-	if (http_stream_user(s))
-		exchange_on_gone(http_stream_user(s), why);
+	if (user && user->ops->on_gone)
+		user->ops->on_gone(user, why);
 }
 
 static void render_fault(const struct http_request *request, const struct http_fault *fault,
@@ -222,7 +316,7 @@ static void render_fault(const struct http_request *request, const struct http_f
 	struct api_err err;
 
 	(void)request;
-	(void)arg;
+	begin_answer(arg);
 	api_err_set(&err, fault->status, "invalid_request_error",
 		fault->status == 413 ? "payload_too_large" : "bad_request", "%s", fault->message);
 	api_err_write(&err, clock_wall_ms() / 1000, out);
@@ -231,20 +325,12 @@ static void render_fault(const struct http_request *request, const struct http_f
 /* SDKs show x-request-id with their errors; upstream's own goes before ours where it passes. */
 static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 {
-	struct relay *r = arg;
-	const struct exchange *ex = http_stream_user(s);
-	char made[IDENT_UUID_SIZE];
-	const char *id = made;
+	const struct route_user *user = http_stream_user(s);
+	const char *id = router_request_id(arg, s);
 
-	if (ex)
-		id = exchange_id(ex);
-	else if (r->answering)
-		id = answer_id(r);
-	else
-		ident_uuid7(made);
 	buf_add_lit(out, "X-Relay-Version: " RELAY_VERSION "\r\nX-Relay-Request-Id: ");
 	buf_add_cstr(out, id);
-	if (!ex || !exchange_passes_header(ex, SV("x-request-id"))) {
+	if (!user || !user->has_request_id) {
 		buf_add_lit(out, "\r\nX-Request-Id: ");
 		buf_add_cstr(out, id);
 	}

@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/jw.h"
-#include "relay/offline.h"
 #include "relay/relay.h"
+#include "relay/reply.h"
 #include "version.h"
 
 static void write_busy(struct jw *w, struct relay *r)
@@ -53,18 +53,11 @@ static void write_health(struct jw *w, struct relay *r, bool ok, int64_t now_ms)
 	jw_ki64(w, "inflight", (int64_t)r->exchange_count);
 	jw_ki64(w, "waiting", (int64_t)waitq_count(r->waitq));
 	jw_kbool(w, "draining", r->draining);
+	if (r->conf_reload.problem[0])
+		jw_kstr(w, "configError", sv_cstr(r->conf_reload.problem));
+	else
+		jw_knull(w, "configError");
 	jw_end(w);
-}
-
-static void respond_json(struct http_stream *s, int status, struct buf *body)
-{
-	http_respond(s,
-		&(struct http_response){
-			.status = status,
-			.content_type = SV("application/json"),
-		},
-		buf_sv(body));
-	buf_fini(body);
 }
 
 void status_health(struct relay *r, struct http_stream *s)
@@ -75,7 +68,7 @@ void status_health(struct relay *r, struct http_stream *s)
 	buf_init(&body, MIB(1));
 	w = jw_begin(&body);
 	write_health(&w, r, true, clock_wall_ms());
-	respond_json(s, 200, &body);
+	reply_json(r, s, 200, &body);
 }
 
 void status_ready(struct relay *r, struct http_stream *s)
@@ -88,34 +81,5 @@ void status_ready(struct relay *r, struct http_stream *s)
 	buf_init(&body, MIB(1));
 	w = jw_begin(&body);
 	write_health(&w, r, ready, now_ms);
-	respond_json(s, ready ? 200 : 503, &body);
-}
-
-static void write_model(struct jw *w, struct sv id, struct sv owner, int64_t created_s)
-{
-	jw_obj(w);
-	jw_kstr(w, "id", id);
-	jw_klit(w, "object", "model");
-	jw_ki64(w, "created", created_s);
-	jw_kstr(w, "owned_by", owner);
-	jw_end(w);
-}
-
-void status_models(struct relay *r, struct http_stream *s)
-{
-	int64_t created_s = r->started_ms / 1000;
-	struct buf body;
-	struct jw w;
-
-	buf_init(&body, MIB(4));
-	w = jw_begin(&body);
-	jw_obj(&w);
-	jw_klit(&w, "object", "list");
-	jw_karr(&w, "data");
-	write_model(&w, sv_cstr(r->conf->default_model), SV("openai"), created_s);
-	for (size_t i = 0; offline_listed(i); i++)
-		write_model(&w, sv_cstr(offline_listed(i)), SV("codex-slot-relay"), created_s);
-	jw_end(&w);
-	jw_end(&w);
-	respond_json(s, 200, &body);
+	reply_json(r, s, ready ? 200 : 503, &body);
 }

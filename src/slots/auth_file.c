@@ -316,6 +316,7 @@ int auth_grant_from_json(
 		g.granted_ms = stamp_read(json_object_get(doc, "last_refresh"));
 	if (!g.granted_ms)
 		g.granted_ms = made_ms;
+	g.written_ms = made_ms;
 	*ret = g;
 	return 0;
 }

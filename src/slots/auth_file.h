@@ -13,7 +13,8 @@ struct auth_grant {
 	struct secret access, refresh, id_token;
 	char *account_id, *user_id, *email, *plan_type; /* NULL when unknown */
 	int64_t expires_ms;				/* 0 unknown */
-	int64_t granted_ms; /* when the issuer gave it, or the file was made; 0 unknown */
+	int64_t granted_ms; /* when the issuer gave it, as far as it is told; 0 unknown */
+	int64_t written_ms; /* when its file was made; 0 unknown */
 };
 
 void auth_grant_fini(struct auth_grant *g);

@@ -42,6 +42,9 @@ static enum pick_reason obstacle(const struct pick_candidate *c, const struct pi
 		return PICK_NO_CREDENTIAL;
 	if (c->reauth_required)
 		return PICK_REAUTH_REQUIRED;
+	/* Before what passes: waiting for this slot would be in vain. */
+	if (c->model_unsupported)
+		return PICK_MODEL;
 	if (c->expired)
 		return PICK_EXPIRED;
 	if (c->tried)
@@ -50,8 +53,6 @@ static enum pick_reason obstacle(const struct pick_candidate *c, const struct pi
 		return PICK_COOLDOWN;
 	if (is_exhausted(c))
 		return PICK_EXHAUSTED;
-	if (c->model_unsupported)
-		return PICK_MODEL;
 	if (c->inflight >= o->concurrency)
 		return PICK_BUSY;
 	return PICK_CHOSEN;

@@ -194,6 +194,7 @@ static void take_grant(struct slot *s, const struct auth_grant *g, enum credenti
 	c.grant.plan_type = mem_strdup(g->plan_type);
 	c.grant.expires_ms = g->expires_ms;
 	c.grant.granted_ms = g->granted_ms;
+	c.grant.written_ms = g->written_ms;
 	slot_take_credential(s, &c);
 }
 
@@ -230,6 +231,25 @@ static void keep_unsaved(struct refresh_job *j, struct slot *s)
 	tell(j, standing(s));
 }
 
+static void use_saved(struct refresh_job *j, struct slot *s)
+{
+	unsigned failures = s->refresh_failures;
+
+	s->unsaved = false;
+	if (j->found_newer)
+		slot_take_credential(s, &j->in_file);
+	else
+		take_grant(s, &j->granted, CREDENTIAL_UNSPENT);
+	slot_clear_error(s, SLOT_REFRESH_ERROR);
+	/* Whatever the issuer thinks a token's life is, it is not asked all the time. */
+	s->refresh_after_ms = clock_wall_ms() + PAUSE_MS;
+	if (!slot_needs_token(s, clock_wall_ms()))
+		return;
+	set_error(s, "the new token has expired already", "is the clock of this host right?");
+	s->refresh_failures = failures;
+	back_off(s, 0);
+}
+
 static void on_saved(void *arg)
 {
 	struct refresh_job *j = arg;
@@ -241,14 +261,7 @@ static void on_saved(void *arg)
 		return;
 	}
 	if (s) {
-		s->unsaved = false;
-		if (j->found_newer)
-			slot_take_credential(s, &j->in_file);
-		else
-			take_grant(s, &j->granted, CREDENTIAL_UNSPENT);
-		slot_clear_error(s, SLOT_REFRESH_ERROR);
-		/* Whatever the issuer thinks a token's life is, it is not asked all the time. */
-		s->refresh_after_ms = clock_wall_ms() + PAUSE_MS;
+		use_saved(j, s);
 		slot_table_changed(j->env->table, s);
 	}
 	end_as_it_stands(j);
@@ -272,7 +285,7 @@ static void complete_grant(struct auth_grant *g, struct auth_grant *old)
 	keep_name(&g->account_id, old->account_id);
 	keep_name(&g->user_id, old->user_id);
 	keep_name(&g->email, old->email);
-	g->granted_ms = clock_wall_ms();
+	g->granted_ms = g->written_ms = clock_wall_ms();
 }
 
 /* --- the other answers --- */

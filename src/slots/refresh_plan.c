@@ -1,6 +1,7 @@
 #include "slots/refresh_plan.h"
 
 enum {
+	USED_LEAST_MS = 12 * 60 * 60 * 1000,
 	BACKOFF_FIRST_MS = 5 * 1000,
 	BACKOFF_MOST_MS = 60 * 60 * 1000,
 	ASKED_MOST_MS = 24 * 60 * 60 * 1000, /* an issuer that asks for more is not believed */
@@ -44,6 +45,21 @@ static int64_t by_age_ms(const struct slot *s, double jitter)
 	return s->granted_ms + REFRESH_PLAN_OLDEST_MS - (int64_t)(spread * jitter);
 }
 
+/*
+ * Not before the present grant has been used for a while, whatever the token says of its age: an
+ * issuer whose dates are odd would be asked without an end.
+ */
+static int64_t floor_ms(const struct slot *s)
+{
+	int64_t while_ms = USED_LEAST_MS;
+
+	if (!s->written_ms)
+		return 0;
+	if (s->expires_ms && (s->expires_ms - s->written_ms) / 2 < while_ms)
+		while_ms = (s->expires_ms - s->written_ms) / 2;
+	return s->written_ms + while_ms;
+}
+
 int64_t refresh_plan_next_ms(const struct slot *s, uint64_t seed, int64_t now_ms)
 {
 	double jitter = jitter_of(s, seed);
@@ -61,6 +77,8 @@ int64_t refresh_plan_next_ms(const struct slot *s, uint64_t seed, int64_t now_ms
 	at_ms = by_life_ms(s, jitter);
 	if (by_age_ms(s, jitter) < at_ms)
 		at_ms = by_age_ms(s, jitter);
+	if (at_ms < floor_ms(s))
+		at_ms = floor_ms(s);
 	if (s->token_refused && now_ms < at_ms)
 		at_ms = now_ms;
 	return s->refresh_after_ms > at_ms ? s->refresh_after_ms : at_ms;

@@ -2,8 +2,9 @@
  * When a slot's token is to be refreshed: pure, from the slot as it is and the time. Requests have
  * a token refreshed when less than five minutes of it are left. Idle and disabled slots are
  * refreshed long before: at a point between 70 and 85 % of the token's life, and a week old at the
- * latest, because a grant that nobody uses dies. The point is picked by slot, grant and seed, so
- * that the slots of one import, or two relays, do not come at once.
+ * latest, because a grant that nobody uses dies; but not before the pair has been on disk for
+ * twelve hours, or half of what was left of its life then. The point is picked by slot, grant and
+ * seed, so that the slots of one import, or two relays, do not come at once.
  */
 #ifndef SLOTS_REFRESH_PLAN_H
 #define SLOTS_REFRESH_PLAN_H

@@ -2,6 +2,7 @@
 
 #include "base/ident.h"
 #include "base/jscan.h"
+#include "slots/catalogue.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +75,8 @@ static void forget_account(struct slot *s)
 	free(s->usage_5h_text);
 	free(s->usage_week_text);
 	s->usage_5h_text = s->usage_week_text = NULL;
+	catalogue_free(s->catalogue);
+	s->catalogue = NULL;
 }
 
 static void take_name(char **place, char **name)
@@ -137,6 +140,7 @@ bool slot_take_credential(struct slot *s, struct credential *c)
 	take_name(&s->email, &g->email);
 	s->expires_ms = g->expires_ms;
 	s->granted_ms = g->granted_ms;
+	s->written_ms = g->written_ms;
 	if (g->plan_type && !s->meters.plan_type[0])
 		snprintf(s->meters.plan_type, sizeof(s->meters.plan_type), "%s", g->plan_type);
 	note_spent(s, c->note, same_refresh);

@@ -13,6 +13,8 @@
 #include "slots/credential.h"
 #include "slots/pick.h"
 
+struct catalogue;
+
 enum { SLOT_UNSUPPORTED_MAX = 16 };
 /* What a record may say of `priority` (either sign) and `weight` (above 0). */
 enum { SLOT_PRIORITY_MAX = 1000000, SLOT_WEIGHT_MAX = 1000000 };
@@ -52,6 +54,7 @@ struct slot {
 	char *account_id, *user_id, *email;
 	int64_t expires_ms;	      /* 0: unknown */
 	int64_t granted_ms;	      /* when the issuer gave it; 0: unknown */
+	int64_t written_ms;	      /* when its file was; 0: unknown */
 	char token_fingerprint[33];   /* of access */
 	unsigned grants;	      /* how many it has had: tells whether another one came */
 	bool reauth_required;	      /* the grant is dead; until the file brings another */
@@ -81,6 +84,7 @@ struct slot {
 	unsigned inflight;
 	struct pick_turn turn; /* not stored: after a start all begin anew */
 	struct slot_unsupported unsupported[SLOT_UNSUPPORTED_MAX];
+	struct catalogue *catalogue; /* models that upstream offers it; NULL: not known */
 
 	json_t *record; /* the slots.json record as read: unknown members survive a rewrite */
 	bool dirty;	/* runtime or usage differ from what is stored */

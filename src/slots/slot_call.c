@@ -65,6 +65,16 @@ static void fail_later(struct slot_call *c, const char *problem)
 	loop_defer(c->env->loop, &c->fail);
 }
 
+/* No other token would help: the account itself is closed. */
+static bool is_account_gone(const struct call_result *r)
+{
+	struct failure f;
+
+	failure_from_http(
+		r->status, r->headers, r->header_count, r->body, NULL, clock_wall_ms(), &f);
+	return f.class == FAILURE_DEAD;
+}
+
 static void on_answer(void *arg, const struct call_result *r)
 {
 	struct slot_call *c = arg;
@@ -72,7 +82,7 @@ static void on_answer(void *arg, const struct call_result *r)
 	char problem[64];
 
 	c->call = NULL;
-	if (r->status == 401 && s && !c->refreshed) {
+	if (r->status == 401 && s && !c->refreshed && !is_account_gone(r)) {
 		c->refreshed = true;
 		refresher_ask(c->env->refresher, s, c->sent, &c->wait);
 		return;

@@ -63,6 +63,7 @@ static void read_relay_usage(struct slot *s, const json_t *relay)
 {
 	const json_t *windows = json_object_get(relay, "windows");
 	const json_t *credits = json_object_get(relay, "credits");
+	const json_t *resets = json_object_get(relay, "resetCredits");
 	int64_t checked_ms = stamp_read(json_object_get(relay, "checkedAt"));
 	const char *plan = text_member(relay, "plan");
 
@@ -72,6 +73,10 @@ static void read_relay_usage(struct slot *s, const json_t *relay)
 		s->meters.has_credits_known = true;
 		s->meters.has_credits = json_is_true(json_object_get(credits, "has"));
 		s->meters.credits_unlimited = json_is_true(json_object_get(credits, "unlimited"));
+	}
+	if (json_integer_value(resets) >= 0 && json_is_integer(resets)) {
+		s->meters.has_resets_known = true;
+		s->meters.resets_available = json_integer_value(resets);
 	}
 	if (!json_is_object(windows) || !is_same_snapshot(checked_ms, s->checked_at_ms))
 		return;
@@ -229,6 +234,9 @@ json_t *slot_record_relay(const struct slot *s)
 		json_object_set_new(relay, "credits",
 			json_pack("{s:b, s:b}", "has", (int)s->meters.has_credits, "unlimited",
 				(int)s->meters.credits_unlimited));
+	if (s->meters.has_resets_known)
+		json_object_set_new(
+			relay, "resetCredits", json_integer(s->meters.resets_available));
 	if (s->cooldown_reason[0])
 		json_object_set_new(relay, "cooldownReason", json_string(s->cooldown_reason));
 	if (s->reauth_required) {
@@ -259,7 +267,7 @@ void slot_record_merge(json_t *record, json_t *usage, json_t *runtime, json_t *r
 	/* Ours, and left out when there is nothing to tell. disabledReason is the operator's to
 	 * drop. */
 	static const char *const dropped[] = {"windows", "checkedAt", "plan", "credits",
-		"cooldownReason", "reauthRequired", "refusedFingerprint"};
+		"resetCredits", "cooldownReason", "reauthRequired", "refusedFingerprint"};
 	json_t *old_relay = json_object_get(record, "relay");
 
 	for (size_t i = 0; i < ARRAY_LEN(dropped); i++)

@@ -2,7 +2,7 @@
  * A slot's live state in the members of its slots.json record (SPEC 4): `usage` and `runtime` in
  *the original's form, and `relay`, which the original ignores, with what it has no place for:
  *	{"windows":{"5h"|"week"|"month":{usedPercent,windowMinutes,resetsAt}}, "checkedAt",
- *	 "plan", "credits":{has,unlimited}, "cooldownReason", "reauthRequired",
+ *	 "plan", "credits":{has,unlimited}, "resetCredits", "cooldownReason", "reauthRequired",
  *	 "refusedFingerprint", "disabledReason"}
  * Pure. The windows count only while relay.checkedAt equals usage.checkedAt: whoever wrote newer
  * usage knew nothing of them.

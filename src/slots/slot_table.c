@@ -2,6 +2,7 @@
 
 #include "codex/plan.h"
 #include "slots/affinity.h"
+#include "slots/catalogue.h"
 #include "slots/store.h"
 
 #include <assert.h>
@@ -25,6 +26,8 @@ struct slot_table {
 	void *on_dirty_arg;
 	void (*on_capacity)(void *arg);
 	void *on_capacity_arg;
+	void (*on_change)(void *arg);
+	void *on_change_arg;
 };
 
 struct slot_table *slot_table_new(void)
@@ -114,6 +117,21 @@ static void keep_error(struct slot *s, const struct slot *old)
 		s->last_error[0] = '\0';
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") == 0;
+}
+
+/* Another backend has other models. */
+static void keep_catalogue(struct slot *s, struct slot *old)
+{
+	if (!is_same_text(s->base_url, old->base_url))
+		return;
+	catalogue_free(s->catalogue);
+	s->catalogue = old->catalogue;
+	old->catalogue = NULL;
+}
+
 static void swap_secrets(struct secret *a, struct secret *b)
 {
 	const struct secret kept = *a;
@@ -136,6 +154,7 @@ static void keep_credential_state(struct slot *s, struct slot *old)
 		memcpy(s->token_fingerprint, old->token_fingerprint, sizeof(s->token_fingerprint));
 		s->expires_ms = old->expires_ms;
 		s->granted_ms = old->granted_ms;
+		s->written_ms = old->written_ms;
 		s->unsaved = true;
 	} else if (strcmp(fingerprint, old_fingerprint) != 0) {
 		slot_clear_error(s, SLOT_REFRESH_ERROR);
@@ -186,6 +205,7 @@ static void adopt(struct slot *in_table, struct slot *fresh)
 	keep_usage(in_table, fresh);
 	keep_error(in_table, fresh);
 	keep_runtime(in_table, fresh);
+	keep_catalogue(in_table, fresh);
 }
 
 void slot_table_put(struct slot_table *t, struct slot *fresh)
@@ -257,10 +277,18 @@ void slot_table_mark_dirty(struct slot_table *t, struct slot *s)
 		t->on_dirty(t->on_dirty_arg);
 }
 
+void slot_table_on_change(struct slot_table *t, void (*fn)(void *arg), void *arg)
+{
+	t->on_change = fn;
+	t->on_change_arg = arg;
+}
+
 void slot_table_changed(struct slot_table *t, struct slot *s)
 {
 	slot_table_mark_dirty(t, s);
 	capacity_changed(t);
+	if (t->on_change)
+		t->on_change(t->on_change_arg);
 }
 
 static void set_windows(struct pick_candidate *c, const struct slot *s, int64_t now_ms)
@@ -381,6 +409,16 @@ static void mark_tried(struct slot_table *t, const struct lease_request *r)
 	}
 }
 
+/* Slots to which upstream does not offer the model. */
+static void mark_lacking(struct slot_table *t, const struct lease_request *r)
+{
+	uint64_t hash = sv_hash(r->model, SV_HASH_SEED);
+
+	for (size_t i = 0; !r->any_catalogue && i < t->count; i++)
+		t->candidates[i].model_unsupported |=
+			catalogue_lacks(t->slots[i]->catalogue, hash, r->now_ms);
+}
+
 static int pinned_index(struct slot_table *t, const struct lease_request *r)
 {
 	uint64_t key = r->session.n ? affinity_get(t->affinity, r->session, r->now_ms) : 0;
@@ -423,6 +461,7 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 
 	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
 	mark_tried(t, r);
+	mark_lacking(t, r);
 	pinned = pinned_index(t, r);
 	options.pinned = pinned;
 	report->count = t->count;
@@ -441,6 +480,23 @@ int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct
 	return 0;
 }
 
+bool slot_table_lacks_model(struct slot_table *t, struct sv model, int64_t now_ms)
+{
+	uint64_t hash = sv_hash(model, SV_HASH_SEED);
+	size_t enabled = 0;
+
+	for (size_t i = 0; i < t->count; i++) {
+		const struct slot *s = t->slots[i];
+
+		if (!s->enabled)
+			continue;
+		if (!catalogue_lacks(s->catalogue, hash, now_ms))
+			return false;
+		enabled++;
+	}
+	return enabled > 0;
+}
+
 bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
 {
 	struct pick_options options = options_of(t, r->now_ms);
@@ -448,6 +504,7 @@ bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r)
 
 	fill_candidates(t, sv_hash(r->model, SV_HASH_SEED), r->now_ms);
 	mark_tried(t, r);
+	mark_lacking(t, r);
 	result = pick(&options, t->candidates, t->count, NULL, NULL);
 	return result.chosen >= 0 || result.any_busy;
 }

@@ -37,6 +37,10 @@ void slot_table_on_capacity(struct slot_table *t, void (*fn)(void *arg), void *a
 void slot_table_mark_dirty(struct slot_table *t, struct slot *s);
 /* The same, for a change that may let the slot serve again. */
 void slot_table_changed(struct slot_table *t, struct slot *s);
+/* fn is called from slot_table_changed(): what is planned for the slots may have to be planned
+ * anew.
+ */
+void slot_table_on_change(struct slot_table *t, void (*fn)(void *arg), void *arg);
 
 /* The right to run one attempt on a slot. Released exactly once. */
 struct lease {
@@ -48,6 +52,7 @@ struct lease {
 struct lease_request {
 	struct sv session; /* affinity key, empty: none */
 	struct sv model;
+	bool any_catalogue;		 /* ask slots too whose catalogue lacks the model */
 	const struct slot *const *tried; /* slots not to use again */
 	size_t tried_count;
 	int64_t now_ms; /* wall */
@@ -69,6 +74,11 @@ struct lease_report {
  */
 int slot_table_lease(struct slot_table *t, const struct lease_request *r, struct lease *ret,
 	struct lease_report *report) MUST_CHECK;
+/*
+ * Is the model known to be with no slot? Only when the catalogue of every enabled slot is known and
+ * lacks it.
+ */
+bool slot_table_lacks_model(struct slot_table *t, struct sv model, int64_t now_ms);
 /* Would slot_table_lease() find a slot, now or when a busy one gets free? Takes nothing. */
 bool slot_table_could_lease(struct slot_table *t, const struct lease_request *r);
 /* Remembers under any key (a turn-state) that it came from this slot, and asks for it. */

@@ -5,6 +5,7 @@
 #include "conf/json_file.h"
 #include "conf/runtime_dir.h"
 #include "proto/url.h"
+#include "slots/catalogue.h"
 #include "slots/slot_record.h"
 #include "slots/stamp.h"
 #include "slots/store_doc.h"
@@ -201,6 +202,7 @@ void store_slot_free(struct slot *s)
 	free(s->email);
 	free(s->usage_5h_text);
 	free(s->usage_week_text);
+	catalogue_free(s->catalogue);
 	json_decref(s->record);
 	free(s);
 }

@@ -119,6 +119,9 @@ json_t *store_show_slot(const struct slot *s, enum pick_reason reason, int64_t n
 	json_object_set_new(shown, "weight", json_real(s->weight));
 	json_object_set_new(shown, "plan", text_or_null(s->meters.plan_type));
 	json_object_set_new(shown, "windows", slot_record_windows(s));
+	if (s->meters.has_resets_known)
+		json_object_set_new(
+			shown, "resetCredits", json_integer(s->meters.resets_available));
 	json_object_set_new(shown, "inflight", json_integer(s->inflight));
 	json_object_set_new(shown, "state", json_string(state_name(reason)));
 	json_object_set_new(shown, "eligible", json_boolean(serves(reason)));

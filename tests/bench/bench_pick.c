@@ -5,6 +5,7 @@
  *	bench_pick [slots]
  */
 #include "codex/failure.h"
+#include "slots/catalogue.h"
 #include "slots/policy.h"
 #include "slots/slot_table.h"
 #include "slots/store.h"
@@ -25,6 +26,23 @@ static double now_ns(void)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+/* What the backend offers: the usual dozen, among them what is asked for. */
+static struct catalogue *make_catalogue(void)
+{
+	static const char body[] =
+		"{\"models\":[{\"slug\":\"gpt-6.1-sol\"},{\"slug\":\"gpt-6.1-terra\"},"
+		"{\"slug\":\"gpt-6-sol\"},{\"slug\":\"gpt-6-luna\"},{\"slug\":\"gpt-5.6-sol\"},"
+		"{\"slug\":\"gpt-5.6-terra\"},{\"slug\":\"gpt-5.6-luna\"},{\"slug\":\"gpt-5.5\"},"
+		"{\"slug\":\"gpt-5.4\"},{\"slug\":\"gpt-5.4-mini\"},{\"slug\":\"gpt-5.3-codex\"}]}";
+	struct catalogue *c;
+	const char *problem;
+
+	if (catalogue_parse(sv_cstr(body), SV_NONE, &c, &problem))
+		abort();
+	c->fetched_ms = now_ms;
+	return c;
+}
+
 /* All sorts: known and unknown windows, some below a threshold, some out, loads, plans, ties. */
 static struct slot *make_slot(size_t i)
 {
@@ -38,6 +56,7 @@ static struct slot *make_slot(size_t i)
 	s->base_url = mem_strdup("http://upstream");
 	secret_set(&s->access, SV("token"));
 	s->record = json_object();
+	s->catalogue = make_catalogue();
 	s->weight = 1;
 	s->last_used_ms = now_ms - (int64_t)(i * 7919 % 1000) * 1000;
 	s->checked_at_ms = now_ms - HOUR_S * 1000;

@@ -6,6 +6,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { APICallError, Output, generateObject, generateText, isStepCount, streamObject, streamText, tool } from "ai";
 import { z } from "zod";
 
+import { errorOf } from "./openai.mjs";
 import { startBoth, token } from "./relay.mjs";
 
 const modelName = "gpt-5.4";
@@ -45,15 +46,6 @@ const tools = {
 };
 const serial = 'call get_weather {"city":"Zürich"} then call get_time {"zone":"UTC"}';
 const parallel = 'call get_weather {"city":"Oslo"} and get_time {"zone":"CET"}';
-
-async function errorOf(promise) {
-	try {
-		await promise;
-	} catch (error) {
-		return error;
-	}
-	assert.fail("no error where one must be");
-}
 
 // All parts of a stream; an error part is thrown, as an application does.
 async function partsOf(result) {

@@ -29,6 +29,9 @@ TIMEOUT = 60  # seconds; only a failing test waits so long
 TOKEN = "relay-dev-token"
 SEEN_BYTES_MAX = 4 << 20  # of one answer, kept for the search for tokens
 
+# A relay that asks upstream nothing of its own: every request and every write is the test's.
+QUIET = {"usage": {"backend": "local-cache"}, "models": {"ttlSeconds": 0}}
+
 NATIVE = {"originator": "codex_exec", "user-agent": "codex_exec/0.99.0"}
 TERMINAL_TYPES = ("response.completed", "response.incomplete", "response.failed", "error")
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from inotify import Watch
-from relaylib import (NATIVE, Relay, chat_text, in_parallel, responses_events, responses_text)
+from relaylib import (NATIVE, QUIET, Relay, chat_text, in_parallel, responses_events, responses_text)
 from simlib import Sim, parse_sse
 
 OVERLOADED = {"code": "server_is_overloaded", "message": "Our servers are overloaded."}
@@ -279,7 +279,8 @@ def test_truncated_again_is_502(sim, relay, ask):
         assert len(sim.turns()) == 2, f"{cut}: it may have run, and is not sent a third time"
 
 
-def test_reset_before_the_head_is_tried_once_more(sim, relay, ask):
+def test_reset_before_the_head_is_tried_once_more(sim, start_relay, ask):
+    relay = start_relay(config=QUIET)  # connections are new: libcurl repeats nothing by itself
     sim.script("*", {"reset": True, "repeat": 2})
     reply = ask(relay, "hello")
     assert reply.status == 502

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from inotify import MOVED_TO, Watch
-from relaylib import TOKEN, CliError, Relay, in_parallel, responses_body, responses_text
+from relaylib import QUIET, TOKEN, CliError, Relay, in_parallel, responses_body, responses_text
 from simlib import Background, Sim
 
 HELD = {"stall_after_events": 6, "directive": "count to 9"}
@@ -47,7 +47,7 @@ def state_directories(relay):
 
 
 def test_no_write_while_10000_requests_run_and_one_after():
-    with Sim("--accounts", "3", "--no-log") as sim, Relay(sim) as relay:
+    with Sim("--accounts", "3", "--no-log") as sim, Relay(sim, config=QUIET) as relay:
         slots = relay.path("config/slots.json")
         with Watch(*state_directories(relay)) as watch:
             assert many_requests(relay, 10000) == 10000

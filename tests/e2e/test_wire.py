@@ -101,6 +101,20 @@ def test_default_model_is_known_whatever_its_name(sim, start_relay):
     assert [turn.json.get("reasoning", {}).get("effort") for turn in sim.turns()] == [None, "low"]
 
 
+def test_names_of_the_configuration_take_an_effort(sim, start_relay):
+    """Aliases, and models that only the operator knows, with a slash in the name."""
+    relay = start_relay(config={"models": {"aliases": {"fast": "gpt-5.4-mini", "sharp-high": "gpt-5.4"},
+                                           "extra": ["lab/star"]}})
+    sim.script("*", {"skip_checks": True, "status": 400, "repeat": -1,
+                     "body": {"error": {"code": "invalid_prompt"}}})
+    for path in MAKERS:
+        for name in ("fast-high", "sharp-high", "lab/star", "x/fast(low)"):
+            ask(relay, path, "hello", model=name)
+    told = [(turn.json["model"], turn.json.get("reasoning", {}).get("effort")) for turn in sim.turns()]
+    assert told == [("gpt-5.4-mini", "high"), ("gpt-5.4", None), ("lab/star", None),
+                    ("gpt-5.4-mini", "low")] * len(MAKERS)
+
+
 # --- What has no effect is named
 
 def test_ignored_members_of_a_responses_body_are_named(sim, relay):

@@ -272,6 +272,32 @@ static void test_usage(void **state)
 	}
 }
 
+static void test_reset_credits_and_refusals(void **state)
+{
+	static const char *const odd[] = {"{\"rate_limit_reset_credits\":{\"available_count\":-1}}",
+		"{\"rate_limit_reset_credits\":{\"available_count\":\"2\"}}",
+		"{\"rate_limit_reset_credits\":{\"available_count\":1e300}}",
+		"{\"rate_limit_reset_credits\":[]}"};
+	struct meters m = {0}, kept = {0};
+
+	(void)state;
+	assert_true(meters_from_usage(
+		parse("{\"rate_limit_reset_credits\":{\"available_count\":2}}"), NOW, &m));
+	assert_true(m.has_resets_known);
+	assert_int_equal(m.resets_available, 2);
+	meters_merge(&kept, &m);
+	meters_merge(&kept, &(struct meters){0});
+	assert_int_equal(kept.resets_available, 2);
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++)
+		assert_false(meters_from_usage(parse(odd[i]), NOW, &m));
+	assert_true(meters_usage_is_refusing(parse("{\"rate_limit\":{\"limit_reached\":true}}")));
+	assert_true(meters_usage_is_refusing(parse("{\"rate_limit\":{\"allowed\":false}}")));
+	assert_false(meters_usage_is_refusing(
+		parse("{\"rate_limit\":{\"allowed\":true,\"limit_reached\":false}}")));
+	assert_false(meters_usage_is_refusing(parse("{\"rate_limit\":null}")));
+	assert_false(meters_usage_is_refusing(parse("[]")));
+}
+
 static void test_merge(void **state)
 {
 	struct meters m = {.window[METER_5H] = {true, 10, 300, 5},
@@ -303,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_events),
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_reset_credits_and_refusals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,6 +36,7 @@ static const struct key_case cases[] = {
 		"a token"},
 	{"authTokenAliases", "[]", {"[\"a\",\"b\"]", "[]"}, {"\"a\"", "[1]", "[\"\"]", "{}"},
 		"a list of at most 64 tokens"},
+	{"adminToken", "\"\"", {"\"x\"", "\"\""}, {"\"a b\"", "\"a\\n\"", "1", "[]"}, "a token"},
 	{"profile", "\"codex-slot-relay\"", {"\"p\""}, {"\"\"", "1"}, "a name"},
 	{"workspace", "\"/r/min-workspace\"", {"\"/w\""}, {"\"\"", "1", "\"a\\u0007\""}, "a path"},
 	{"runtimeRoot", "\"/r\"", {}, {"1"}, "a text"},
@@ -64,6 +65,15 @@ static const struct key_case cases[] = {
 		"one of \"codex-direct\""},
 	{"runner.agentId", "\"relay\"", {"\"x\""}, {"1"}, "a text"},
 	{"modelDefault", "\"gpt-5.4\"", {"\"m\""}, {"\"\"", "1", "\" x\""}, "the name of a model"},
+	{"models.aliases", "{}", {"{\"fast\":\"gpt-5.4-mini\"}", "{\"a.b\":\"c/d\"}"},
+		{"[]", "\"a\"", "{\"a\":1}", "{\"a\":\"\"}", "{\"a b\":\"c\"}", "{\"\":\"c\"}"},
+		"at most 256 names"},
+	{"models.extra", "[]", {"[\"a\",\"b/c\"]"}, {"{}", "\"a\"", "[1]", "[\"\"]", "[\"a b\"]"},
+		"a list of at most 256 names"},
+	{"models.hidden", "[]", {"[\"a\"]"}, {"{}", "[null]", "[\"ä\"]"},
+		"a list of at most 256 names"},
+	{"models.ttlSeconds", "3600", {"0", "604800"}, {INT_BAD("-1", "604801")},
+		"between 0 and 604800"},
 	{"slotConcurrency", "8", {"1", "1000"}, {INT_BAD("0", "1001")}, "between 1 and 1000"},
 	{"queueTimeoutSeconds", "30", {"0", "3600"}, {INT_BAD("-1", "3601")}, "between 0 and 3600"},
 	{"retry.maxAttempts", "16", {"1", "1024"}, {INT_BAD("0", "1025")}, "between 1 and 1024"},
@@ -92,6 +102,8 @@ static const struct key_case cases[] = {
 		"printable ASCII"},
 	{"upstream.userAgent", "\"codex-slot-relay/" RELAY_VERSION "\"", {"\"x/1 (y)\""},
 		{"\"\"", "\"ä\"", "\"a\\nb\""}, "printable ASCII"},
+	{"upstream.clientVersion", "\"0.169.0\"", {"\"1.2.3-alpha.4\""},
+		{"\"\"", "\"1 2\"", "\"1&x=2\"", "1"}, "a version like"},
 	{"upstream.httpVersion", "\"1.1\"", {"\"2\""}, {"1.1", "\"1.0\"", "2"},
 		"one of \"1.1\", \"2\""},
 	{"upstream.connectTimeoutSeconds", "10", {"1", "120"}, {INT_BAD("0", "121")},
@@ -371,6 +383,39 @@ static void test_too_many_aliases(void **state)
 	assert_int_equal(parse(text, &c, &err), -EINVAL);
 }
 
+static void test_model_names_are_bounded(void **state)
+{
+	struct conf_names list = {0};
+	struct conf_name_map map = {0};
+	json_t *names = json_array();
+	json_t *pairs = json_object();
+	char longest[CONF_NAME_BYTES_MAX + 2];
+
+	(void)state;
+	for (int i = 0; i <= CONF_NAMES_MAX; i++) {
+		snprintf(longest, sizeof(longest), "m%d", i);
+		json_array_append_new(names, json_string(longest));
+		json_object_set_new(pairs, longest, json_string("x"));
+	}
+	assert_false(conf_names_set(&list, names));
+	assert_false(conf_names_set_map(&map, pairs));
+	json_array_remove(names, 0);
+	json_object_del(pairs, "m0");
+	assert_true(conf_names_set(&list, names));
+	assert_true(conf_names_set_map(&map, pairs));
+	assert_true(conf_names_has(&list, SV("m256")));
+	assert_false(conf_names_has(&list, SV("m0")));
+	assert_string_equal(conf_names_look_up(&map, SV("m7")), "x");
+	assert_null(conf_names_look_up(&map, SV("x")));
+	memset(longest, 'a', sizeof(longest));
+	assert_true(conf_names_is_name(sv_make(longest, CONF_NAME_BYTES_MAX)));
+	assert_false(conf_names_is_name(sv_make(longest, CONF_NAME_BYTES_MAX + 1)));
+	conf_names_fini(&list);
+	conf_names_fini_map(&map);
+	json_decref(names);
+	json_decref(pairs);
+}
+
 static char *written(const struct conf *c, bool with_secrets)
 {
 	struct buf out;
@@ -476,6 +521,70 @@ static void test_reference_document_is_up_to_date(void **state)
 	free(path);
 }
 
+static void test_admin_token_is_a_separate_one(void **state)
+{
+	struct conf_error err;
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(parse("{\"authToken\":\"own\"}", &c, &err), 0);
+	assert_true(conf_admin_token_ok(c, SV("own")));
+	assert_false(conf_admin_token_ok(c, SV("")));
+	conf_unref(c);
+	assert_int_equal(parse("{\"authToken\":\"own\",\"adminToken\":\"root\"}", &c, &err), 0);
+	assert_true(conf_admin_token_ok(c, SV("root")));
+	assert_false(conf_admin_token_ok(c, SV("own")));
+	assert_false(conf_admin_token_ok(c, SV("")));
+	assert_false(conf_token_ok(c, SV("root")));
+	assert_true(conf_token_ok(c, SV("own")));
+	conf_unref(c);
+}
+
+static void test_admin_token_must_differ(void **state)
+{
+	static const char *const texts[] = {"{\"authToken\":\"a\",\"adminToken\":\"a\"}",
+		"{\"authTokenAliases\":[\"a\"],\"adminToken\":\"a\"}",
+		"{\"adminToken\":\"relay-internal-token\"}"};
+	struct conf_error err;
+	struct conf *c;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		assert_int_equal(parse(texts[i], &c, &err), -EINVAL);
+		assert_non_null(strstr(err.message, "adminToken: must not be one"));
+	}
+}
+
+static void note_key(void *arg, const struct conf_key *key)
+{
+	struct buf *names = arg;
+
+	buf_addf(names, "%s%s ", key->name, key->needs_restart ? "!" : "");
+}
+
+static void test_changes_are_named(void **state)
+{
+	struct conf_error err;
+	struct conf *a, *b;
+	struct buf names;
+
+	(void)state;
+	buf_init(&names, KIB(4));
+	assert_int_equal(parse("{\"authTokenAliases\":[\"x\"]}", &a, &err), 0);
+	assert_int_equal(parse("{\"listen\":\":1\",\"authTokenAliases\":[\"y\"],"
+			       "\"thresholds\":{\"min5hPct\":1},\"upstream\":{\"caFile\":\"/c\"}}",
+				 &b, &err),
+		0);
+	conf_changes(a, a, note_key, &names);
+	assert_int_equal(names.len, 0);
+	conf_changes(a, b, note_key, &names);
+	assert_string_equal(
+		buf_cstr(&names), "listen! authTokenAliases thresholds.min5hPct upstream.caFile! ");
+	buf_fini(&names);
+	conf_unref(a);
+	conf_unref(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,7 +600,11 @@ int main(void)
 		cmocka_unit_test(test_who_names_root_and_profile),
 		cmocka_unit_test(test_tokens),
 		cmocka_unit_test(test_too_many_aliases),
+		cmocka_unit_test(test_model_names_are_bounded),
 		cmocka_unit_test(test_show_leaves_secrets_out),
+		cmocka_unit_test(test_admin_token_is_a_separate_one),
+		cmocka_unit_test(test_admin_token_must_differ),
+		cmocka_unit_test(test_changes_are_named),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_references),
 		cmocka_unit_test(test_load_tells_what_to_do_without_a_file),

@@ -71,7 +71,8 @@ static void without_a_catalogue_the_family_counts(void **state)
 static bool knows(void *arg, struct sv name)
 {
 	(void)arg;
-	return sv_eq(name, SV("sol")) || sv_eq(name, SV("moon-high"));
+	return sv_eq(name, SV("sol")) || sv_eq(name, SV("moon-high")) ||
+	       sv_eq(name, SV("lab/star"));
 }
 
 static void a_catalogue_says_what_is_known(void **state)
@@ -83,7 +84,10 @@ static void a_catalogue_says_what_is_known(void **state)
 		{"x/sol(low)", "sol", "low"},
 		{"moon-high", "moon-high", ""}, /* the whole is a name */
 		{"moon-high-low", "moon-high", "low"},
-		{"gpt-5.1-high", "gpt-5.1-high", ""}, /* not in the list */
+		{"gpt-5.1-high", "gpt-5.1", "high"}, /* of the family, whatever lists say */
+		{"mars-high", "mars-high", ""},	     /* nobody knows it */
+		{"lab/star", "lab/star", ""},	     /* the slash belongs to the name */
+		{"lab/star-high", "star-high", ""},
 		{"house-low", "house-low", ""},
 		{"house-low-xhigh", "house-low", "xhigh"},
 	};

@@ -74,6 +74,21 @@ static void test_same_slot_grant_and_seed_give_the_same_time(void **state)
 	store_slot_free(b);
 }
 
+static void test_odd_dates_do_not_make_the_issuer_be_asked_all_the_time(void **state)
+{
+	struct slot *s = granted("slot-1");
+
+	(void)state;
+	s->granted_ms = NOW_MS - 300 * day_ms; /* of the login, says the issuer */
+	s->written_ms = NOW_MS;
+	assert_true(refresh_plan_next_ms(s, 1, NOW_MS) == NOW_MS + 12 * hour_ms);
+	s->expires_ms = NOW_MS + hour_ms;
+	assert_true(refresh_plan_next_ms(s, 1, NOW_MS) == NOW_MS + hour_ms / 2);
+	s->expires_ms = NOW_MS - hour_ms; /* it is needed */
+	assert_true(refresh_plan_next_ms(s, 1, NOW_MS) <= NOW_MS);
+	store_slot_free(s);
+}
+
 static void test_disabled_slots_are_planned_and_dead_ones_are_not(void **state)
 {
 	struct slot *s = granted("slot-1");
@@ -172,6 +187,7 @@ int main(void)
 		cmocka_unit_test(test_short_lives_are_refreshed_in_their_last_part),
 		cmocka_unit_test(test_token_without_a_known_end_is_refreshed_by_its_age),
 		cmocka_unit_test(test_same_slot_grant_and_seed_give_the_same_time),
+		cmocka_unit_test(test_odd_dates_do_not_make_the_issuer_be_asked_all_the_time),
 		cmocka_unit_test(test_disabled_slots_are_planned_and_dead_ones_are_not),
 		cmocka_unit_test(test_spent_tokens_are_only_looked_after),
 		cmocka_unit_test(test_refused_token_is_replaced_without_a_request),

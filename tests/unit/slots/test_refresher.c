@@ -220,6 +220,30 @@ static void test_answer_without_a_refresh_token_keeps_the_one_that_was_there(voi
 	close_world(&w);
 }
 
+static void test_new_token_that_has_expired_already_is_a_failure(void **state)
+{
+	struct asker a = {0}, b = {0};
+	struct world w;
+	struct slot *s;
+
+	answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"access_token\":\"new-access\","
+		 "\"refresh_token\":\"new-refresh\",\"expires_at\":1000000000}";
+	open_world(&w, *state, 1);
+	s = slot_at(&w, 0);
+	s->refresh_failures = 3;
+	ask(&w, 0, NULL, &a);
+	loop_run(loop);
+	assert_int_equal(a.result, REFRESH_FAILED);
+	assert_stored_refresh(&w, "new-refresh");
+	assert_int_equal(s->refresh_failures, 4);
+	assert_non_null(strstr(s->last_error, "clock"));
+	ask(&w, 0, NULL, &b);
+	loop_run(loop);
+	assert_int_equal(b.result, REFRESH_FAILED);
+	assert_int_equal(atomic_load(&server.requests), 1);
+	close_world(&w);
+}
+
 static void test_grant_of_another_process_is_taken_without_a_request(void **state)
 {
 	struct asker a = {0};
@@ -427,6 +451,14 @@ static void on_idle(void *arg)
 	*(bool *)arg = true;
 }
 
+static void serve_when_told(struct connection *c)
+{
+	char go;
+
+	if (read_request(c) && read(server.go[0], &go, 1) == 1)
+		send_text(c, answer);
+}
+
 static void test_stop_ends_waiting_and_writes_what_was_sent(void **state)
 {
 	struct asker first = {0}, second = {0}, late = {0};
@@ -435,12 +467,14 @@ static void test_stop_ends_waiting_and_writes_what_was_sent(void **state)
 
 	answer = GRANTED;
 	open_world(&w, *state, 2);
+	server.script = serve_when_told;
 	ask(&w, 0, NULL, &first);
 	ask(&w, 1, NULL, &second);
 	run_until(is_requested, NULL);
 	refresher_stop(w.env.refresher, on_idle, &idle);
 	ask(&w, 1, NULL, &late);
 	assert_false(idle);
+	say_go(NULL);
 	loop_run(loop);
 	assert_true(idle);
 	assert_int_equal(first.result, REFRESH_READY);
@@ -459,10 +493,12 @@ static void test_slot_that_has_left_fails_and_its_file_is_not_made_again(void **
 
 	answer = GRANTED;
 	open_world(&w, *state, 1);
+	server.script = serve_when_told;
 	ask(&w, 0, NULL, &a);
 	run_until(is_requested, NULL);
 	slot_table_retain(w.env.table, NULL, 0);
 	assert_int_equal(runtime_remove_slot(w.root, "slot-1"), 0);
+	say_go(NULL);
 	loop_run(loop);
 	assert_int_equal(a.result, REFRESH_FAILED);
 	assert_false(is_noted(&w));
@@ -477,6 +513,7 @@ int main(void)
 		with_dir(test_all_who_wait_are_told_of_one_refresh),
 		with_dir(test_token_that_is_good_needs_no_refresh),
 		with_dir(test_answer_without_a_refresh_token_keeps_the_one_that_was_there),
+		with_dir(test_new_token_that_has_expired_already_is_a_failure),
 		with_dir(test_grant_of_another_process_is_taken_without_a_request),
 		with_dir(test_dead_grant_requires_a_login_and_is_not_sent_again),
 		with_dir(test_refusal_for_now_is_kept_as_long_as_the_issuer_asks),

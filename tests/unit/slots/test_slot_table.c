@@ -1,6 +1,7 @@
 #include "slots/slot_table.h"
 
 #include "rig.h"
+#include "slots/catalogue.h"
 
 #include <math.h>
 
@@ -510,6 +511,79 @@ static void test_remembered_keys(void **state)
 	slot_table_free(t);
 }
 
+static void give_catalogue(struct slot *s, const char *names)
+{
+	const char *problem;
+
+	catalogue_free(s->catalogue);
+	assert_int_equal(catalogue_parse(sv_cstr(names), SV_NONE, &s->catalogue, &problem), 0);
+	s->catalogue->fetched_ms = NOW_MS;
+}
+
+static void test_slot_whose_catalogue_lacks_the_model_is_left_out(void **state)
+{
+	struct slot_table *t = rig_table(2);
+	struct lease_request r = {.model = SV("m"), .now_ms = NOW_MS};
+	struct lease_report report;
+	struct lease l = {0};
+
+	(void)state;
+	give_catalogue(slot_table_at(t, 0), "{\"models\":[{\"slug\":\"n\"}]}");
+	assert_false(slot_table_lacks_model(t, SV("m"), NOW_MS));
+	assert_int_equal(slot_table_lease(t, &r, &l, &report), 0);
+	assert_string_equal(l.slot->id, "slot-2");
+	assert_int_equal(report.reasons[0], PICK_MODEL);
+	lease_release(&l, &cancelled, NOW_MS);
+	give_catalogue(slot_table_at(t, 1), "{\"models\":[{\"slug\":\"o\"}]}");
+	assert_true(slot_table_lacks_model(t, SV("m"), NOW_MS));
+	assert_false(slot_table_lacks_model(t, SV("n"), NOW_MS));
+	assert_int_equal(slot_table_lease(t, &r, &l, &report), -ENOENT);
+	assert_false(slot_table_could_lease(t, &r));
+	r.any_catalogue = true;
+	assert_true(slot_table_could_lease(t, &r));
+	assert_int_equal(slot_table_lease(t, &r, &l, &report), 0);
+	lease_release(&l, &cancelled, NOW_MS);
+	/* Only enabled slots count, and without any of them nothing is known. */
+	slot_table_at(t, 0)->enabled = false;
+	assert_true(slot_table_lacks_model(t, SV("n"), NOW_MS));
+	slot_table_at(t, 1)->enabled = false;
+	assert_false(slot_table_lacks_model(t, SV("n"), NOW_MS));
+	slot_table_free(t);
+}
+
+static void test_catalogue_stays_with_its_account_and_backend(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	struct slot *s = slot_table_at(t, 0);
+	struct slot *fresh = rig_slot("slot-1");
+
+	(void)state;
+	give_catalogue(s, "{\"models\":[{\"slug\":\"n\"}]}");
+	slot_table_put(t, fresh);
+	assert_non_null(s->catalogue);
+	fresh = rig_slot("slot-1");
+	free(fresh->base_url);
+	fresh->base_url = mem_strdup("http://other");
+	slot_table_put(t, fresh);
+	assert_null(s->catalogue);
+	slot_table_free(t);
+}
+
+static void test_change_is_told_to_who_plans(void **state)
+{
+	struct slot_table *t = rig_table(1);
+	int changes = 0, capacity = 0;
+
+	(void)state;
+	slot_table_on_change(t, on_call, &changes);
+	slot_table_on_capacity(t, on_call, &capacity);
+	slot_table_changed(t, slot_table_at(t, 0));
+	slot_table_mark_dirty(t, slot_table_at(t, 0));
+	assert_int_equal(changes, 1);
+	assert_int_equal(capacity, 1);
+	slot_table_free(t);
+}
+
 /* A table under a policy, each slot with these meters. */
 static struct slot_table *table_under(enum conf_policy policy, size_t count)
 {
@@ -658,6 +732,9 @@ int main(void)
 		cmocka_unit_test(test_another_account_starts_afresh),
 		cmocka_unit_test(test_dead_account_stays_out_until_the_file_knows),
 		cmocka_unit_test(test_remembered_keys),
+		cmocka_unit_test(test_slot_whose_catalogue_lacks_the_model_is_left_out),
+		cmocka_unit_test(test_catalogue_stays_with_its_account_and_backend),
+		cmocka_unit_test(test_change_is_told_to_who_plans),
 		cmocka_unit_test(test_round_robin_remembers_whose_turn_it_is),
 		cmocka_unit_test(test_weighted_follows_plan_weight_and_usage),
 		cmocka_unit_test(test_candidates_carry_windows_and_shares),
