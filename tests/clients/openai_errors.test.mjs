@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import OpenAI from "openai";
 
-import { all, errorOf, sdk } from "./openai.mjs";
+import { errorOf, sdk } from "./openai.mjs";
 import { startBoth } from "./relay.mjs";
 
 const model = "gpt-5.4";
@@ -73,8 +73,12 @@ const failures = {
 		fail: (sim) => sim.script("*", { status: 500, body: "<html>oops</html>", ...forever }),
 		error: [OpenAI.InternalServerError, 502, "server_error", "upstream_error"],
 	},
-	"a reset": {
+	"a reset instead of an answer": {
 		fail: (sim) => sim.script("*", { reset: true, ...forever }),
+		error: [OpenAI.InternalServerError, 502, "server_error", "upstream_truncated"],
+	},
+	"an upstream where nobody listens": {
+		fail: () => {}, config: { upstream: { baseUrl: "http://127.0.0.1:1/backend-api" } },
 		error: [OpenAI.InternalServerError, 502, "server_error", "upstream_unreachable"],
 	},
 	"an answer that ends too early": {
@@ -93,26 +97,86 @@ const failures = {
 };
 
 for (const [name, { fail, error: [kind, status, type, code], param = null, says = /./, retryAfter, config }] of Object.entries(failures)) {
-	test(name, async (t) => {
+	test(name, (t) => Promise.all(shapes.map(async ([shape, ask]) => {
 		const { sim, relay } = await startBoth(t, { accounts: 2, config: { retry: { maxAttempts: 2 }, ...config } });
+		await fail(sim);
+		const error = await errorOf(ask(sdk(relay)));
 
-		for (const [shape, ask] of shapes) {
-			// Each shape meets slots that know nothing of the one before.
-			await sim.call("POST", "reset", {});
-			const fresh = shape === shapes[0][0] ? relay : (await startBoth(t, { accounts: 0 })).relay;
-			assert.ok(fresh);
-			await fail(sim);
-			const error = await errorOf(ask(sdk(relay)));
-			assert.ok(error instanceof kind, `${shape}: ${error}`);
-			assert.deepEqual([error.status, error.type, error.code, error.param], [status, type, code, param], shape);
-			assert.match(error.message, says, shape);
-			assert.ok(!/<html|127\.0\.0\.1|acct-/.test(JSON.stringify(error.error)), JSON.stringify(error.error));
-			assert.equal(error.requestID, error.headers.get("x-relay-request-id"), shape);
-			assert.ok(relay.events("request.finish").length >= 0);
-			if (retryAfter) {
-				const wait = Number(error.headers.get("retry-after"));
-				assert.ok(wait >= retryAfter[0] && wait <= retryAfter[1], `${shape}: retry-after ${wait}`);
-			}
+		assert.ok(error instanceof kind, `${shape}: ${error}`);
+		assert.deepEqual([error.status, error.type, error.code, error.param], [status, type, code, param], shape);
+		assert.match(error.message, says, shape);
+		assert.doesNotMatch(JSON.stringify(error.error), /<html|127\.0\.0\.1|acct-/, shape);
+		assert.equal(error.requestID, error.headers.get("x-relay-request-id"), shape);
+		await relay.waitForEvent("request.finish", (line) => line.request_id === error.requestID && line.status === status);
+		if (retryAfter) {
+			const wait = Number(error.headers.get("retry-after"));
+			assert.ok(wait >= retryAfter[0] && wait <= retryAfter[1], `${shape}: retry-after ${wait}`);
 		}
+	})));
+}
+
+// Behind the first output the status is out: the error is the stream's.
+for (const [name, ask] of Object.entries(ways)) {
+	test(`${name}: an error behind output carries upstream's words and code`, async (t) => {
+		const { sim, relay } = await startBoth(t);
+		await sim.script("*", { fail_after_events: 9, failure: { code: "server_error", message: "It broke." } });
+		const seen = [];
+		const error = await errorOf((async () => {
+			for await (const item of await ask(sdk(relay), true)) {
+				seen.push(item);
+			}
+		})());
+
+		if (name === "chat") {
+			assert.ok(error instanceof OpenAI.APIError, error);
+			assert.match(error.message, /It broke\./);
+			assert.equal(error.type, "server_error");
+			assert.ok(!seen.some((chunk) => chunk.choices[0]?.finish_reason));
+		} else {
+			assert.equal(seen.at(-1).type, "response.failed");
+			assert.equal(seen.at(-1).response.error.message, "It broke.");
+			assert.ok(!seen.some((event) => event.type === "response.completed"));
+		}
+		assert.ok(seen.length > 3);
+	});
+
+	test(`${name}: with its own retries the SDK gets over a short limit of all slots`, async (t) => {
+		const { sim, relay } = await startBoth(t, { accounts: 2 });
+		await sim.script("*", { status: 429, headers: { "retry-after": "1" }, body: { error: { code: "rate_limit_exceeded", message: "Slow." } }, repeat: 2 });
+		const answer = await ask(sdk(relay, { maxRetries: 2 }), false);
+
+		assert.ok(answer.id);
+		assert.deepEqual((await sim.turns()).map((turn) => turn.status), [429, 429, 200]);
 	});
 }
+
+test("a body that is too large is an APIError that says so", async (t) => {
+	const { relay } = await startBoth(t, { accounts: 1, config: { maxBodyBytes: 4096 } });
+
+	for (const ask of Object.values(ways)) {
+		const error = await errorOf(ask(sdk(relay), false, { instructions: "x".repeat(5000), input: "x", messages: [] }));
+		assert.ok(error instanceof OpenAI.APIError, error);
+		assert.deepEqual([error.status, error.code], [413, "payload_too_large"]);
+	}
+});
+
+test("wrong members are named by the error's param", async (t) => {
+	const { sim, relay } = await startBoth(t);
+	const wrong = [
+		["chat", { messages: "hello" }, "messages"],
+		["chat", { tools: [{ type: "function", function: {} }] }, /^tools\[0\]/],
+		["chat", { n: 3 }, "n"],
+		["chat", { messages: [{ role: "user", content: [{ type: "input_audio", input_audio: { data: "", format: "wav" } }] }] }, /^messages\[0\]/],
+		["responses", { input: 7 }, "input"],
+		["responses", { tools: {} }, "tools"],
+		["responses", { model: "" }, "model"],
+	];
+
+	for (const [way, more, param] of wrong) {
+		const error = await errorOf(ways[way](sdk(relay), false, more));
+		assert.ok(error instanceof OpenAI.BadRequestError, `${JSON.stringify(more)}: ${error}`);
+		assert.equal(error.type, "invalid_request_error");
+		assert.match(error.param, param instanceof RegExp ? param : new RegExp(`^${param}$`), JSON.stringify(more));
+	}
+	assert.equal((await sim.turns()).length, 0);
+});

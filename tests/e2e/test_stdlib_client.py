@@ -230,7 +230,7 @@ def test_without_heartbeats_the_same_client_gives_up(sim, start_relay):
 
 
 def test_many_impatient_clients_at_once(sim, start_relay):
-    relay = start_relay(config={"heartbeatSeconds": 1, "slotConcurrency": 20})
+    relay = start_relay(config={"heartbeatSeconds": 1, "streamHoldSeconds": 1, "slotConcurrency": 20})
     sim.script("*", {"delay_ms": 3000, "repeat": -1})
     said = in_parallel([lambda n=n, ask=ask: ask(Client(relay, f"s{n}", timeout=IMPATIENCE), f"say exactly: {n}")[0]
                         for n in range(10) for ask in STREAMS.values()])
