@@ -33,9 +33,15 @@
 #define LIMIT_CALL_BODY_BYTES MIB(4) /* an answer of the control plane: usage, models, tokens */
 
 /* Admin API. */
-#define LIMIT_PARAM_BYTES 512		 /* a decoded part of a path [404] */
-#define LIMIT_ADMIN_BODY_BYTES KIB(64)	 /* a request's body [413] */
-#define LIMIT_ADMIN_ANSWER_BYTES MIB(16) /* an answer's [500] */
+#define LIMIT_PARAM_BYTES 512		      /* a decoded part of a path [404] */
+#define LIMIT_ADMIN_BODY_BYTES KIB(64)	      /* a request's body [413] */
+#define LIMIT_ADMIN_ANSWER_BYTES MIB(16)      /* an answer's [500] */
+#define LIMIT_STATS_PATHS_COUNT 64	      /* paths counted apart; routes are fewer */
+#define LIMIT_JOURNAL_COUNT 200		      /* requests that are remembered */
+#define LIMIT_JOURNAL_ATTEMPTS_COUNT 16	      /* of one request */
+#define LIMIT_JOURNAL_CANDIDATES_BYTES KIB(8) /* of one request's selections */
+#define LIMIT_ADMIN_WAITS_COUNT 64	      /* answers that wait for files or upstream [503] */
+#define LIMIT_LISTENERS_COUNT 32	      /* of GET /admin/events [429] */
 
 /* JSON. */
 #define LIMIT_JSON_DEPTH 256		  /* client bodies and upstream events */
@@ -44,6 +50,7 @@
 #define LIMIT_FOLD_BYTES MIB(64)	  /* answer folded for a client that does not stream */
 #define LIMIT_HELD_BYTES MIB(1)		  /* events held back before the commit point */
 #define LIMIT_UPSTREAM_BODY_BYTES MIB(80) /* request body built for upstream */
+#define LIMIT_EXPANDED_BODY_BYTES MIB(32) /* with the items that it refers to [413] */
 #define LIMIT_ARENA_BYTES MIB(16)	  /* one exchange's arena */
 
 /* Files. */

@@ -94,6 +94,15 @@ struct sv sv_split(struct sv *rest, char sep)
 	return head;
 }
 
+void sv_cut(struct sv s, char *out, size_t size)
+{
+	size_t n = s.n < size ? s.n : size - 1;
+
+	if (n)
+		memcpy(out, s.p, n);
+	out[n] = '\0';
+}
+
 int sv_u64(struct sv s, uint64_t *ret)
 {
 	uint64_t value = 0;

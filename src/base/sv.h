@@ -53,6 +53,8 @@ struct sv sv_trim(struct sv s);
 struct sv sv_from(struct sv s, size_t offset);
 /* Splits at the first sep: returns what is before it and moves *rest behind it. */
 struct sv sv_split(struct sv *rest, char sep);
+/* Copies as much of s as fits into out[size], size > 0, and ends it with a NUL. */
+void sv_cut(struct sv s, char *out, size_t size);
 /* Whole view as an unsigned decimal number: 0, -EINVAL (not a number) or -ERANGE. */
 int sv_u64(struct sv s, uint64_t *ret) MUST_CHECK;
 /* Whole view as a signed decimal number. */

@@ -95,6 +95,7 @@ struct words {
 	int at, count;
 	char **text;
 	bool help, version;
+	bool only_words; /* behind "--" */
 };
 
 /* Where the value of an option is put, and how it is called. */
@@ -220,7 +221,10 @@ static int parse(struct cli_context *ctx, struct words *w)
 	while (w->at < w->count && !status) {
 		const char *word = w->text[w->at];
 
-		if (word[0] == '-' && word[1])
+		if (strcmp(word, "--") == 0 && !w->only_words) {
+			w->only_words = true;
+			w->at++;
+		} else if (word[0] == '-' && word[1] && !w->only_words)
 			status = parse_option(ctx, w);
 		else
 			status = parse_word(ctx, w);

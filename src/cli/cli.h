@@ -77,12 +77,15 @@ int cli_load_slots(
 
 /* Commands, by file. */
 int cli_serve(const struct cli_context *ctx);
+int cli_serve_routes(const struct cli_context *ctx);
 int cli_runtime_init(const struct cli_context *ctx);
-int cli_runtime_health(const struct cli_context *ctx);
 int cli_runtime_config_doc(const struct cli_context *ctx);
+int cli_health(const struct cli_context *ctx);
+int cli_config(const struct cli_context *ctx);
 int cli_slots_list(const struct cli_context *ctx);
 int cli_slots_enable(const struct cli_context *ctx);
 int cli_slots_disable(const struct cli_context *ctx);
+int cli_slots_reset(const struct cli_context *ctx);
 int cli_slots_set(const struct cli_context *ctx);
 int cli_slots_remove(const struct cli_context *ctx);
 int cli_refresh_slot(const struct cli_context *ctx);

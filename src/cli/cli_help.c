@@ -1,5 +1,7 @@
 #include "cli/cli_help.h"
 
+#include "conf/conf_table.h"
+
 #include <string.h>
 
 enum { WORD_MAX = 32, DISTANCE_MAX = 3 };
@@ -121,6 +123,37 @@ const char *cli_help_nearest_command(const char *text)
 	for (size_t i = 0; i < count; i++) {
 		if (!commands[i].hidden)
 			consider(text, commands[i].name, &best, &nearest);
+	}
+	return nearest;
+}
+
+const char *cli_help_nearest(const char *text, const char *const *candidates, size_t count)
+{
+	size_t best = DISTANCE_MAX + 1;
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < count; i++)
+		consider(text, candidates[i], &best, &nearest);
+	return nearest;
+}
+
+/* "min5hPct" alone is as good as with its group. */
+const char *cli_help_nearest_key(const char *text)
+{
+	size_t count, best = DISTANCE_MAX + 1;
+	const struct conf_key *rows = conf_table(&count);
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		const char *dot = strchr(rows[i].name, '.');
+		const char *tail = NULL;
+		size_t before = best;
+
+		consider(text, rows[i].name, &best, &nearest);
+		if (dot)
+			consider(text, dot + 1, &best, &tail);
+		if (tail && best < before)
+			nearest = rows[i].name;
 	}
 	return nearest;
 }

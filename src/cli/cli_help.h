@@ -11,5 +11,8 @@ void cli_help_command(FILE *to, const struct cli_command *command);
 /* The command or option that was probably meant, or NULL. */
 const char *cli_help_nearest_command(const char *text);
 const char *cli_help_nearest_option(const struct cli_command *command, const char *text);
+const char *cli_help_nearest(const char *text, const char *const *candidates, size_t count);
+/* The same for a key of the configuration. */
+const char *cli_help_nearest_key(const char *text);
 
 #endif

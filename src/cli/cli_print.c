@@ -1,16 +1,12 @@
 #include "cli/cli_print.h"
 
-#include "base/jscan.h"
+#include "cli/cli_text.h"
 
-#include <langinfo.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
-enum { BAR_CELLS = 10, GAP = 2, USUAL_WIDTH = 100, LAST_LEAST = 20 };
+enum { GAP = 2, LAST_LEAST = 16 };
 
 struct cli_table {
 	const char *const *titles;
@@ -24,58 +20,6 @@ void cli_print_json(json_t *value)
 	json_dumpf(value, stdout, JSON_INDENT(2));
 	putchar('\n');
 	json_decref(value);
-}
-
-/* What could drive the terminal is replaced: controls, also those of Latin-1, and broken UTF-8. */
-static char *cleaned(const char *text)
-{
-	size_t n = strlen(text);
-	char *clean = mem_strdup(text);
-
-	for (size_t i = 0; i < n;) {
-		size_t length =
-			(unsigned char)clean[i] < 0x80 ? 1 : jscan_utf8(clean + i, clean + n);
-		bool control = (unsigned char)clean[i] < ' ' || clean[i] == 0x7f ||
-			       (length == 2 && (unsigned char)clean[i] == 0xc2 &&
-				       (unsigned char)clean[i + 1] < 0xa0);
-
-		if (length == 0 || control)
-			memset(clean + i, '?', length ? length : 1);
-		i += length ? length : 1;
-	}
-	return clean;
-}
-
-/* Characters, of which each is taken to be one column wide. */
-static size_t width_of(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-	return width;
-}
-
-static void cut_to(char *text, size_t width)
-{
-	size_t seen = 0;
-
-	for (; *text; text++) {
-		seen += ((unsigned char)*text & 0xc0) != 0x80;
-		if (seen > width) {
-			*text = '\0';
-			return;
-		}
-	}
-}
-
-static size_t terminal_width(void)
-{
-	struct winsize size;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-		return size.ws_col;
-	return USUAL_WIDTH;
 }
 
 static const char *color_code(enum cli_color color)
@@ -101,15 +45,57 @@ static void print_cell(
 	printf("%*s", (int)padding, "");
 }
 
+void cli_print_part(const struct cli_context *ctx, enum cli_color color, const char *text)
+{
+	char *clean = cli_text_clean(text);
+
+	print_cell(ctx, clean, color, 0);
+	free(clean);
+}
+
+/* A value longer than its line goes on below itself, broken at spaces where there are some. */
+static void print_folded(const char *text, size_t indent, size_t room)
+{
+	char *rest = cli_text_clean(text);
+	char *line = rest;
+
+	while (room && cli_text_width(line) > room) {
+		char *part = mem_strdup(line);
+		char *space;
+		size_t n;
+
+		cli_text_cut_plain(part, room + 1);
+		space = strrchr(part, ' ');
+		if (!space || space == part)
+			cli_text_cut_plain(part, room);
+		else
+			*space = '\0';
+		n = strlen(part);
+		printf("%s\n%*s", part, (int)indent, "");
+		free(part);
+		line += n;
+		while (*line == ' ')
+			line++;
+	}
+	printf("%s\n", line);
+	free(rest);
+}
+
+void cli_print_folded(size_t indent, const char *text)
+{
+	size_t screen = cli_text_screen_width();
+
+	print_folded(text, indent, screen > indent + LAST_LEAST ? screen - indent : 0);
+}
+
 void cli_print_line(const struct cli_context *ctx, const char *key, const char *value)
 {
 	enum { KEY_WIDTH = 18 };
-	char *clean = cleaned(value);
 	size_t n = strlen(key);
+	size_t indent = n < KEY_WIDTH ? KEY_WIDTH : n + 1;
 
-	print_cell(ctx, key, CLI_DIM, n < KEY_WIDTH ? KEY_WIDTH - n : 1);
-	printf("%s\n", clean);
-	free(clean);
+	print_cell(ctx, key, CLI_DIM, indent - n);
+	cli_print_folded(indent, value);
 }
 
 struct cli_table *cli_table_new(const char *const *titles, size_t columns)
@@ -127,15 +113,15 @@ void cli_table_add(struct cli_table *t, enum cli_color color, const char *text)
 		t->size = t->size ? t->size * 2 : 64;
 		t->cells = mem_realloc(t->cells, t->size * sizeof(struct cli_cell));
 	}
-	t->cells[t->count++] = (struct cli_cell){cleaned(text), color};
+	t->cells[t->count++] = (struct cli_cell){cli_text_clean(text), color};
 }
 
 static size_t column_width(const struct cli_table *t, size_t column)
 {
-	size_t width = width_of(t->titles[column]);
+	size_t width = cli_text_width(t->titles[column]);
 
 	for (size_t i = column; i < t->count; i += t->columns) {
-		size_t own = width_of(t->cells[i].text);
+		size_t own = cli_text_width(t->cells[i].text);
 
 		if (own > width)
 			width = own;
@@ -143,18 +129,36 @@ static size_t column_width(const struct cli_table *t, size_t column)
 	return width;
 }
 
-static void cut_last_column(struct cli_table *t, const size_t *widths)
+/* Columns before the last one. */
+static size_t width_before_last(const struct cli_table *t)
 {
-	size_t before = 0, all = terminal_width(), room;
+	size_t before = 0;
 
 	for (size_t c = 0; c + 1 < t->columns; c++)
-		before += widths[c] + GAP;
-	room = all > before + LAST_LEAST ? all - before : LAST_LEAST;
-	for (size_t i = t->columns - 1; i < t->count; i += t->columns)
-		cut_to(t->cells[i].text, room);
+		before += column_width(t, c) + GAP;
+	return before;
 }
 
-static void free_table(struct cli_table *t)
+bool cli_table_fits(const struct cli_table *t)
+{
+	size_t screen = cli_text_screen_width();
+	size_t last = column_width(t, t->columns - 1);
+
+	return !screen || width_before_last(t) + (last < LAST_LEAST ? last : LAST_LEAST) <= screen;
+}
+
+static void cut_last_column(struct cli_table *t)
+{
+	size_t before = width_before_last(t), screen = cli_text_screen_width();
+
+	if (!screen)
+		return;
+	for (size_t i = t->columns - 1; i < t->count; i += t->columns)
+		cli_text_cut(t->cells[i].text,
+			screen > before + LAST_LEAST ? screen - before : LAST_LEAST);
+}
+
+void cli_table_free(struct cli_table *t)
 {
 	for (size_t i = 0; i < t->count; i++)
 		free(t->cells[i].text);
@@ -170,7 +174,7 @@ static void print_row(const struct cli_context *ctx, const struct cli_table *t,
 		bool last = c + 1 == t->columns;
 
 		print_cell(ctx, text, cells ? cells[c].color : CLI_BOLD,
-			last ? 0 : widths[c] - width_of(text) + GAP);
+			last ? 0 : widths[c] - cli_text_width(text) + GAP);
 	}
 	putchar('\n');
 }
@@ -179,35 +183,29 @@ void cli_table_print(const struct cli_context *ctx, struct cli_table *t)
 {
 	size_t *widths = mem_zalloc(t->columns * sizeof(size_t));
 
+	cut_last_column(t);
 	for (size_t c = 0; c < t->columns; c++)
 		widths[c] = column_width(t, c);
-	cut_last_column(t, widths);
 	print_row(ctx, t, widths, NULL);
 	for (size_t i = 0; i + t->columns <= t->count; i += t->columns)
 		print_row(ctx, t, widths, &t->cells[i]);
 	free(widths);
-	free_table(t);
+	cli_table_free(t);
 }
 
-static bool is_utf8_terminal(void)
+void cli_print_bar(double percent, size_t cells, char *out, size_t size)
 {
-	setlocale(LC_CTYPE, "");
-	return strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
-}
-
-void cli_print_bar(double percent, char *out, size_t size)
-{
-	bool utf8 = is_utf8_terminal();
-	int full = (int)(percent / 100 * BAR_CELLS + 0.5);
+	bool utf8 = cli_text_is_utf8();
+	size_t full = (size_t)(percent / 100 * (double)cells + 0.5);
 	size_t n = 0;
 
 	out[0] = '\0';
 	/* What is left shows, and so does what is used. */
 	if (full == 0 && percent > 0)
 		full = 1;
-	if (full == BAR_CELLS && percent < 100)
-		full = BAR_CELLS - 1;
-	for (int i = 0; i < BAR_CELLS && n < size; i++)
+	if (full == cells && percent < 100)
+		full = cells - 1;
+	for (size_t i = 0; i < cells && n < size; i++)
 		n += (size_t)snprintf(out + n, size - n, "%s",
 			i < full ? (utf8 ? "█" : "#") : (utf8 ? "░" : "-"));
 }

@@ -128,14 +128,14 @@ static const struct cli_command commands[] = {
 		.run = cli_slots_disable,
 	},
 	{
-		.name = "slot-refresh",
-		.summary = "gives a slot a new access token now",
-		.details =
-			"The relay does so by itself in time, also for disabled slots. It may run "
-			"meanwhile:\nit uses the new token at once.",
-		.example = "slot-refresh --slot 2",
+		.name = "slot-reset",
+		.summary = "ends a slot's cooldown and forgets its failures",
+		.details = "Also enables a slot that the relay itself has disabled because its "
+			   "account was refused.\nA running relay follows within a second. A login "
+			   "that is dead stays so: see slot-login.",
+		.example = "slot-reset --slot 2",
 		.options = {OPTION_SLOT},
-		.run = cli_refresh_slot,
+		.run = cli_slots_reset,
 	},
 	{
 		.name = "slot-set",
@@ -154,6 +154,16 @@ static const struct cli_command commands[] = {
 				{"--weight", "X", false, "above 0; a new slot has 1"},
 			},
 		.run = cli_slots_set,
+	},
+	{
+		.name = "slot-refresh",
+		.summary = "gives a slot a new access token now",
+		.details =
+			"The relay does so by itself in time, also for disabled slots. It may run "
+			"meanwhile:\nit uses the new token at once.",
+		.example = "slot-refresh --slot 2",
+		.options = {OPTION_SLOT},
+		.run = cli_refresh_slot,
 	},
 	{
 		.name = "slot-remove",
@@ -190,9 +200,27 @@ static const struct cli_command commands[] = {
 	},
 	{
 		.name = "health",
-		.summary = "shows the state of the relay as its files tell it",
+		.summary = "shows the state of the relay: its slots, when the next one recovers, "
+			   "warnings",
 		.example = "health --json",
-		.run = cli_runtime_health,
+		.run = cli_health,
+	},
+	{
+		.name = "config",
+		.summary = "shows, checks and changes config/relay.json",
+		.details =
+			"  get KEY        prints a value; tokens are never printed\n"
+			"  set KEY VALUE  JSON or plain text; - reads the value from standard "
+			"input\n"
+			"  unset KEY      gives a key its default again\n"
+			"  list           every key with its value\n"
+			"  check [FILE]   says what is wrong with the file (status 3)\n"
+			"A value that is not allowed changes nothing. A running relay takes what "
+			"it can at once.",
+		.example = "config set thresholds.min5hPct 20",
+		.run = cli_config,
+		.operands = "get KEY | set KEY VALUE | unset KEY | list | check [FILE]",
+		.operands_max = 3,
 	},
 	{
 		.name = "help",
@@ -201,6 +229,14 @@ static const struct cli_command commands[] = {
 		.run = cli_help,
 		.operands = "[command]",
 		.operands_max = 1,
+	},
+	{
+		.name = "routes",
+		.summary = "prints the paths of the relay's API",
+		.details = "docs/openapi.yaml describes them; a test compares the two.",
+		.example = "routes",
+		.run = cli_serve_routes,
+		.hidden = true,
 	},
 	{
 		.name = "config-doc",

@@ -25,6 +25,8 @@ struct codex_body_rule {
 enum { CODEX_CACHE_KEY_BYTES = 64 };
 
 struct codex_body_options {
+	bool compact;	 /* for the compact endpoint, which takes nothing about the way of answering
+			  */
 	bool native;	 /* a Codex client's body: copied byte for byte unless drop_reasoning */
 	struct sv model; /* replaces `model` when not empty (alias resolved), native too */
 	/* Used when the body has none; ignored for native bodies. */

@@ -351,6 +351,7 @@ void failure_from_http(int status, const struct http_header *headers, size_t hea
 	if (refusal.page && is_challenge(headers, header_count))
 		class = FAILURE_BLOCKED;
 	judge(&hints, class, ret);
+	ret->upstream_status = status;
 	if (classes[class].keeps_body && refusal.json && !refusal.page && status >= 400)
 		ret->err.body = body;
 }

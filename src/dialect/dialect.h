@@ -36,6 +36,14 @@ struct turn {
 	/* Set before parse: which models the names of requests may mean. */
 	struct model_catalogue models;
 
+	/*
+	 * Set before begin: the relay keeps the answer for the client to go on from (`store`). The
+	 * answer says so then, and its object is in `stored` once it is complete; its cap is the
+	 * most that is kept, and an error in it no error of the answer.
+	 */
+	bool store;
+	struct buf stored;
+
 	/* Filled by parse. */
 	struct jv request;  /* the client's body, validated; borrowed from the exchange */
 	struct jv upstream; /* the internal form: request itself, or a view of `built` */
@@ -56,6 +64,10 @@ struct turn {
 };
 
 struct dialect {
+	bool stores; /* knows turn.store */
+	/* Is served by upstream's compact endpoint, which answers with one JSON document: handed to
+	 * on_event as the one EVENT_COMPLETED. */
+	bool compacts;
 	const char *name; /* "responses", "chat", "completions" */
 	/*
 	 * Reads t->request and fills the parse part; -EINVAL with *err filled (400 and its param).
@@ -80,8 +92,9 @@ struct dialect {
 extern const struct dialect dialect_responses;
 extern const struct dialect dialect_chat;
 extern const struct dialect dialect_completions;
+extern const struct dialect dialect_compact;
 
-/* turn_init zeroes and sets caps; turn_fini frees built and fold (state lives in the arena). */
+/* turn_init zeroes and sets caps; turn_fini frees its buffers (state lives in the arena). */
 void turn_init(struct turn *t, const struct dialect *dialect, struct arena *arena);
 void turn_fini(struct turn *t);
 

@@ -42,6 +42,7 @@ static int begin(struct turn *t)
 	t->state = s;
 	t->usage = (struct usage){.known = false};
 	buf_reset(&t->fold, KIB(64));
+	buf_reset(&t->stored, 0);
 	return 0;
 }
 
@@ -66,7 +67,15 @@ static struct response_object describe(struct turn *t, struct jv upstream)
 		.model = s->model[0] ? sv_cstr(s->model) : t->model,
 		.created_at = s->created_at,
 		.now_s = t->now_s,
+		.store = t->store,
 	};
+}
+
+/* The finished answer's object stands at the end of out. */
+static void keep_object(struct turn *t, const struct buf *out, size_t from)
+{
+	if (t->store && !buf_error(out))
+		buf_add(&t->stored, out->data + from, out->len - from);
 }
 
 /* A terminal event's response whose status is missing has the one that the event's name says. */
@@ -99,6 +108,7 @@ static void send_response_event(struct turn *t, const struct event *ev, struct b
 	struct state *s = t->state;
 	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
 	struct buf json, items;
+	size_t from;
 	struct jw w;
 
 	object.default_status = default_status(ev->type);
@@ -112,7 +122,10 @@ static void send_response_event(struct turn *t, const struct event *ev, struct b
 	jw_key_lit(&w, SV("type"));
 	jw_str_raw(&w, type_name(ev));
 	jw_key_lit(&w, SV("response"));
+	from = json.len;
 	response_object_write(&object, &w);
+	if (event_is_terminal(ev->type) && !buf_error(&items))
+		keep_object(t, &json, from);
 	jw_ki64(&w, "sequence_number", s->sequence++);
 	jw_end(&w);
 	if (buf_error(&json) || buf_error(&items))
@@ -204,6 +217,7 @@ static void fold_terminal(struct turn *t, const struct event *ev, struct buf *ou
 {
 	struct state *s = t->state;
 	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
+	size_t from = out->len;
 	struct buf items;
 	struct jw w = jw_begin(out);
 
@@ -214,6 +228,7 @@ static void fold_terminal(struct turn *t, const struct event *ev, struct buf *ou
 	response_object_write(&object, &w);
 	if (buf_error(&items))
 		out->error = buf_error(&items);
+	keep_object(t, out, from);
 	buf_fini(&items);
 }
 
@@ -321,6 +336,7 @@ static void heartbeat(struct turn *t, struct buf *out)
 
 const struct dialect dialect_responses = {
 	.name = "responses",
+	.stores = true,
 	.parse = parse,
 	.begin = begin,
 	.on_event = on_event,

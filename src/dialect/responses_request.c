@@ -8,12 +8,13 @@
 #include <errno.h>
 
 /* Members of a body; upstream takes none of those from FIRST_IGNORED on (PROTOCOL 3). */
-enum { MODEL, INPUT, STREAM, FIRST_IGNORED = 16 };
+enum { MODEL, INPUT, STREAM, PREVIOUS, FIRST_IGNORED = 16 };
 
 static const struct shape_rule rules[] = {
 	[MODEL] = SHAPE_RULE("model", SHAPE_STRING, "a string"),
 	[INPUT] = SHAPE_RULE("input", SHAPE_STRING | SHAPE_ARRAY, "a string or an array"),
 	[STREAM] = SHAPE_RULE("stream", SHAPE_BOOL, "a boolean"),
+	[PREVIOUS] = SHAPE_RULE("previous_response_id", SHAPE_STRING, "a string"),
 	SHAPE_RULE("stream_options", SHAPE_OBJECT, "an object"),
 	SHAPE_RULE("instructions", SHAPE_STRING, "a string"),
 	SHAPE_RULE("tools", SHAPE_ARRAY, "an array"),
@@ -25,7 +26,6 @@ static const struct shape_rule rules[] = {
 	SHAPE_RULE("store", SHAPE_BOOL, "a boolean"),
 	SHAPE_RULE("prompt_cache_key", SHAPE_STRING, "a string"),
 	SHAPE_RULE("service_tier", SHAPE_STRING, "a string"),
-	SHAPE_RULE("previous_response_id", SHAPE_STRING, "a string"),
 	SHAPE_RULE("prompt", SHAPE_OBJECT, "an object"),
 	[FIRST_IGNORED] = SHAPE_RULE("max_output_tokens", SHAPE_NUMBER, "a number"),
 	SHAPE_RULE("max_completion_tokens", SHAPE_NUMBER, "a number"),
@@ -135,7 +135,7 @@ int responses_request_read(struct turn *t, struct sv honoured, struct api_err *e
 	t->upstream = t->request;
 	if (shape_pick(t->request, rules, RULES, member, err) || read_model(t, member[MODEL], err))
 		return -EINVAL;
-	if (jv_is_nil(member[INPUT]))
+	if (jv_is_nil(member[INPUT]) && jv_is_nil(member[PREVIOUS]))
 		return api_err_param(err, "input", "'input' is missing.");
 	t->stream = jv_is_true(member[STREAM]);
 	if (!t->native)

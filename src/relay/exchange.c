@@ -11,6 +11,7 @@
 #include "relay/model_choice.h"
 #include "relay/model_list.h"
 #include "relay/offline.h"
+#include "relay/recall.h"
 #include "relay/relay.h"
 #include "relay/retry.h"
 #include "relay/router.h"
@@ -52,6 +53,7 @@ struct exchange {
 	struct buf upstream_body; /* empty until built */
 	struct turn turn;
 	struct answer answer;
+	struct recall recall;
 	struct sv session;    /* affinity key and upstream session id; in the arena */
 	struct sv turn_state; /* the client's x-codex-turn-state, or empty */
 	uint64_t model_hash;
@@ -72,6 +74,7 @@ struct exchange {
 	size_t header_count;
 	struct deferred reap; /* frees us outside of all callbacks */
 	struct exchange_times times;
+	struct exchange_log log;
 	int64_t first_attempt_us; /* monotonic; the retry budget counts from here */
 };
 
@@ -128,7 +131,6 @@ static void done(struct exchange *ex)
 static void log_end_of(struct exchange *ex, int status, const struct api_err *err)
 {
 	struct exchange_summary summary = {
-		.id = ex->id,
 		.status = status,
 		.slot_id = ex->answer.slot_id,
 		.attempts = ex->retry.attempts,
@@ -138,7 +140,7 @@ static void log_end_of(struct exchange *ex, int status, const struct api_err *er
 		.err = err,
 	};
 
-	exchange_log_finish(&summary);
+	exchange_log_finish(&ex->log, &summary);
 }
 
 /* Codex repeats a 413 five times and stops at a 400 (PROTOCOL 3). */
@@ -274,6 +276,7 @@ static void finish(struct exchange *ex)
 		on_answer_error(ex, err);
 		return;
 	}
+	recall_keep(&ex->recall, &ex->turn, ex->session);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -396,9 +399,9 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 	enum retry_action action = decide(ex, f);
 
 	if (ex->state == WAIT_TOKEN)
-		exchange_log_token(ex->id, ex->lease.slot->id, f, action);
+		exchange_log_token(&ex->log, ex->lease.slot->id, f, action);
 	else
-		exchange_log_attempt(ex->id, ex->lease.slot->id, f, action);
+		exchange_log_attempt(&ex->log, ex->lease.slot->id, f, action);
 	count_retry(ex, f, action);
 	if (action == RETRY_SAME_REFRESHED) {
 		forget_tried(ex);
@@ -478,6 +481,7 @@ static const struct upstream_ops upstream_ops = {
 static int build_body(struct exchange *ex, struct api_err *err)
 {
 	struct codex_body_options options = {
+		.compact = ex->turn.dialect->compacts,
 		.native = ex->turn.native,
 		.model = ex->model.aliased ? ex->model.name : SV_NONE,
 		.prompt_cache_key = ex->session,
@@ -501,7 +505,8 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 		.user_agent = sv_cstr(ex->conf->upstream_user_agent),
 		.session = ex->session,
 		.request_id = sv_cstr(ex->id),
-		.accept = SV("text/event-stream"),
+		.accept = ex->turn.dialect->compacts ? SV("application/json")
+						     : SV("text/event-stream"),
 		.content_type = SV("application/json"),
 	};
 
@@ -521,11 +526,13 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 		.headers = ex->headers,
 		.header_count = ex->header_count,
 		.body = buf_sv(&ex->upstream_body),
+		.document = ex->turn.dialect->compacts,
 		.connect_timeout_ms = ex->conf->upstream_connect_timeout_s * 1000,
 		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,
 	};
 
-	snprintf(url, sizeof(url), "%.*s/codex/responses", SV_ARG(cred->base_url));
+	snprintf(url, sizeof(url), "%.*s/codex/responses%s", SV_ARG(cred->base_url),
+		ex->turn.dialect->compacts ? "/compact" : "");
 	ex->retry.attempts++;
 	ex->upstream =
 		upstream_start(ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
@@ -688,8 +695,7 @@ static bool try_lease(struct exchange *ex)
 		return false;
 	waitq_remove(&ex->waiter);
 	note_queued(ex);
-	exchange_log_selection(
-		ex->id, ex->relay->slots, &report, ex->retry.attempts + 1, ex->times.queued_us);
+	exchange_log_selection(&ex->log, &report, ex->retry.attempts + 1, ex->times.queued_us);
 	if (err)
 		fail_exhausted(ex, &report);
 	else
@@ -751,7 +757,9 @@ static struct sv usable_session(struct exchange *ex, struct sv key)
 	return arena_dup(&ex->arena, sv_cstr(derived));
 }
 
-/* What names the conversation: the client's header, its prompt_cache_key, else what it begins with.
+/*
+ * What names the conversation: the client's header, its prompt_cache_key, the answer that it goes
+ * on from, else what it begins with.
  */
 static struct sv find_session(struct exchange *ex, const struct http_request *request)
 {
@@ -762,6 +770,8 @@ static struct sv find_session(struct exchange *ex, const struct http_request *re
 		return usable_session(ex, key);
 	if (!jv_str(jv_get(ex->turn.upstream, SV("prompt_cache_key")), &ex->arena, &key) && key.n)
 		return usable_session(ex, key);
+	if (ex->recall.session.n)
+		return ex->recall.session;
 	codex_body_derive_key(ex->turn.upstream, derived);
 	return arena_dup(&ex->arena, sv_cstr(derived));
 }
@@ -859,6 +869,7 @@ static void say_offline(struct exchange *ex, struct sv text)
 		fail_out_of_memory(ex);
 		return;
 	}
+	recall_keep(&ex->recall, &ex->turn, ex->session);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -871,7 +882,10 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	struct sv text;
 	int rc = read_body(ex, &err);
 
-	exchange_log_start(ex->id, request, &ex->turn, ex->body.len, http_stream_peer(stream));
+	if (!rc)
+		rc = recall_expand(&ex->recall, relay->continuation, router_client_token(request),
+			&ex->turn, &err);
+	exchange_log_start(&ex->log, relay, ex->id, stream, &ex->turn, ex->body.len);
 	if (rc) {
 		fail(ex, &err);
 		return;
@@ -890,6 +904,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
 	ex->session = find_session(ex, request);
+	exchange_log_session(&ex->log, ex->session);
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
 	answer_wait(&ex->answer);
 	set_state(ex, WAIT_SLOT);

@@ -1,12 +1,27 @@
-/* The log lines of an exchange: request.start, slot.selection, attempt.failed, token.failed,
- * request.finish. */
+/*
+ * What an exchange tells of itself, in one place: the log (request.start, slot.selection,
+ * attempt.failed, token.failed, request.finish), the journal, and the statistics.
+ */
 #ifndef RELAY_EXCHANGE_LOG_H
 #define RELAY_EXCHANGE_LOG_H
 
 #include "codex/failure.h"
 #include "dialect/dialect.h"
+#include "io/http_server.h"
 #include "relay/retry.h"
 #include "slots/slot_table.h"
+
+struct relay;
+struct route;
+
+/* Of one exchange, which embeds it. */
+struct exchange_log {
+	struct relay *relay;
+	const char *id;		   /* the exchange's */
+	const struct route *route; /* its path */
+	char method[16];
+	uint64_t entry; /* in the journal */
+};
 
 /* Monotonic microseconds. */
 struct exchange_times {
@@ -16,7 +31,6 @@ struct exchange_times {
 };
 
 struct exchange_summary {
-	const char *id;
 	int status;
 	const char *slot_id; /* "" none */
 	unsigned attempts;
@@ -26,15 +40,17 @@ struct exchange_summary {
 	const struct api_err *err; /* NULL: success */
 };
 
-void exchange_log_start(const char *id, const struct http_request *request, const struct turn *turn,
-	size_t body_bytes, const char *peer);
-void exchange_log_selection(const char *id, struct slot_table *slots,
-	const struct lease_report *report, unsigned attempt, int64_t queued_us);
-void exchange_log_attempt(
-	const char *id, const char *slot_id, const struct failure *f, enum retry_action action);
+void exchange_log_start(struct exchange_log *log, struct relay *relay, const char *id,
+	const struct http_stream *stream, const struct turn *turn, size_t body_bytes);
+/* What names the conversation is known now. */
+void exchange_log_session(struct exchange_log *log, struct sv session);
+void exchange_log_selection(struct exchange_log *log, const struct lease_report *report,
+	unsigned attempt, int64_t queued_us);
+void exchange_log_attempt(struct exchange_log *log, const char *slot_id, const struct failure *f,
+	enum retry_action action);
 /* No attempt was made: the slot had no token to send. */
-void exchange_log_token(
-	const char *id, const char *slot_id, const struct failure *f, enum retry_action action);
-void exchange_log_finish(const struct exchange_summary *s);
+void exchange_log_token(struct exchange_log *log, const char *slot_id, const struct failure *f,
+	enum retry_action action);
+void exchange_log_finish(struct exchange_log *log, const struct exchange_summary *s);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "conf/runtime_dir.h"
 #include "io/fetch_conf.h"
+#include "relay/continuation.h"
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
@@ -20,7 +21,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { RELOAD_DELAY_MS = 100, FAREWELL_MS = 500 };
+enum { RELOAD_DELAY_MS = 100, FAREWELL_MS = 500, FORGET_MS = 60 * 1000 };
 
 /* --- reload --- */
 
@@ -54,6 +55,28 @@ static void reload_slots(struct relay *r)
 	upkeep_reconsider(r->upkeep);
 }
 
+static void configure_continuation(struct relay *r)
+{
+	const struct conf *c = r->conf;
+	struct continuation_limits limits = {
+		.enabled = c->continuation_enabled,
+		.max_entries = (size_t)c->continuation_max_entries,
+		.max_bytes = (size_t)c->continuation_max_bytes,
+		.ttl_ms = c->continuation_ttl_s * 1000,
+	};
+
+	continuation_configure(r->continuation, &limits);
+}
+
+/* Also when nobody asks: what clients have said is not kept for longer than was promised. */
+static void on_forget(struct timer *t)
+{
+	struct relay *r = CONTAINER_OF(t, struct relay, forget);
+
+	continuation_expire(r->continuation, clock_mono_ms());
+	timer_start(t, FORGET_MS);
+}
+
 void relay_take_conf(struct relay *r, struct conf *fresh)
 {
 	conf_unref(r->conf);
@@ -61,6 +84,7 @@ void relay_take_conf(struct relay *r, struct conf *fresh)
 	r->env.conf = fresh;
 	log_set_level(level_of(fresh->log_level));
 	slot_table_configure(r->slots, fresh);
+	configure_continuation(r);
 	/* The backend's address is in every slot. */
 	timer_start(&r->reload, 0);
 }
@@ -70,19 +94,24 @@ static void on_hangup(void *arg, int signo)
 	struct relay *r = arg;
 
 	(void)signo;
+	if (r->closing)
+		return;
 	conf_reload_now(&r->conf_reload);
 	timer_start(&r->reload, 0);
 }
 
+bool relay_reload_slots(struct relay *r)
+{
+	if (saver_is_writing(r->saver))
+		return false;
+	reload_slots(r);
+	return true;
+}
+
 static void on_reload_due(struct timer *t)
 {
-	struct relay *r = CONTAINER_OF(t, struct relay, reload);
-
-	if (saver_is_writing(r->saver)) {
+	if (!relay_reload_slots(CONTAINER_OF(t, struct relay, reload)))
 		timer_start(t, RELOAD_DELAY_MS);
-		return;
-	}
-	reload_slots(r);
 }
 
 /* Somebody edits files while we run. name: NULL when it was several. */
@@ -110,6 +139,7 @@ static void on_refreshes_over(void *arg)
 	/* A further signal must not end the process while it writes its state. */
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 }
 
 static void close_all(struct relay *r)
@@ -120,6 +150,7 @@ static void close_all(struct relay *r)
 	timer_stop(&r->patience);
 	timer_stop(&r->farewell);
 	timer_stop(&r->reload);
+	timer_stop(&r->forget);
 	conf_reload_stop(&r->conf_reload);
 	dir_watch_free(r->watch);
 	r->watch = NULL;
@@ -218,6 +249,7 @@ static int load_state(struct relay *r)
 			"not a runtime directory; run: codex-slot-relay init");
 	if (rc)
 		return complain(EXIT_RUNTIME_DIR, "configuration refused", err.message);
+	r->conf_at_start = conf_ref(r->conf);
 	r->slots = slot_table_new();
 	slot_table_configure(r->slots, r->conf);
 	if (store_load(r->root, r->conf, r->slots, &err))
@@ -308,8 +340,14 @@ static int start(struct relay *r)
 	log_init(STDERR_FILENO, level_of(r->conf->log_level));
 	raise_descriptor_limit();
 	r->started_ms = clock_wall_ms();
+	r->stats = stats_new(r->started_ms);
+	r->journal = journal_new();
+	r->continuation = continuation_new();
+	configure_continuation(r);
 	r->loop = loop_new();
 	timer_init(&r->reload, r->loop, on_reload_due);
+	timer_init(&r->forget, r->loop, on_forget);
+	timer_start(&r->forget, FORGET_MS);
 	conf_reload_start(&r->conf_reload);
 	timer_init(&r->patience, r->loop, on_patience_over);
 	timer_init(&r->farewell, r->loop, on_farewell_over);
@@ -347,7 +385,11 @@ static void tear_down(struct relay *r)
 	waitq_free(r->waitq);
 	if (r->loop)
 		loop_free(r->loop);
+	stats_free(r->stats);
+	journal_free(r->journal);
+	continuation_free(r->continuation);
 	slot_table_free(r->slots);
+	conf_unref(r->conf_at_start);
 	conf_unref(r->conf);
 	free(r->root);
 	free(r->profile);

@@ -11,9 +11,12 @@
 #include "io/http_server.h"
 #include "io/loop.h"
 #include "relay/conf_reload.h"
+#include "relay/journal.h"
+#include "relay/stats.h"
 #include "relay/waitq.h"
 #include "slots/slot_env.h"
 
+struct continuation;
 struct exchange;
 struct upkeep;
 struct relay;
@@ -36,6 +39,7 @@ struct relay {
 	char *root, *profile;
 	struct conf *conf;
 	struct conf_reload conf_reload;
+	struct conf *conf_at_start; /* what keys that need a restart still have */
 	struct slot_table *slots;
 	struct fetch_pool *pool;
 	struct upkeep *upkeep; /* usage and models of all slots */
@@ -48,6 +52,10 @@ struct relay {
 	struct timer reload;	 /* gathers a burst of edits */
 	struct timer patience;	 /* how long running streams may go on after SIGTERM */
 	struct timer farewell;	 /* how long cut clients may take to read that they were */
+	struct continuation *continuation; /* answers that clients may go on from */
+	struct timer forget;		   /* drops those that have expired */
+	struct stats *stats;
+	struct journal *journal;
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
 	bool draining, closing;
@@ -69,5 +77,7 @@ int relay_run(
 /* The relay goes on with another configuration, whose reference it takes. Keys that need a restart
  * (conf_table.h) are as before until then. */
 void relay_take_conf(struct relay *r, struct conf *fresh);
+/* Reads slots.json again. False: not now, the saver is writing it; try again in a moment. */
+bool relay_reload_slots(struct relay *r);
 
 #endif

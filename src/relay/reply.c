@@ -5,9 +5,29 @@
 #include "base/log.h"
 #include "relay/relay.h"
 #include "relay/router.h"
+#include "slots/show.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+void reply_count(struct relay *r, const struct http_stream *s, int status, const char *code,
+	const char *error)
+{
+	const struct http_request *request = http_stream_request(s);
+
+	stats_count(r->stats,
+		&(struct request_end){
+			.id = router_request_id(r, s),
+			.method = request->method,
+			.path = request->path,
+			.route = http_stream_tag(s),
+			.status = status,
+			.duration_us = clock_mono_us() - http_stream_started_us(s),
+			.code = code,
+			.error = error,
+		},
+		clock_wall_ms());
+}
 
 static void log_refusal(struct relay *r, struct http_stream *s, const struct api_err *err)
 {
@@ -38,6 +58,12 @@ static void respond(struct http_stream *s, int status, struct sv body,
 
 void reply_json(struct relay *r, struct http_stream *s, int status, struct buf *body)
 {
+	reply_json_with(r, s, status, body, NULL);
+}
+
+void reply_json_with(struct relay *r, struct http_stream *s, int status, struct buf *body,
+	const struct http_header *header)
+{
 	struct api_err err;
 
 	if (buf_error(body)) {
@@ -45,14 +71,15 @@ void reply_json(struct relay *r, struct http_stream *s, int status, struct buf *
 			"The relay could not hold this answer.");
 		reply_error(r, s, &err, NULL);
 	} else {
-		respond(s, status, buf_sv(body), NULL, 0);
+		reply_count(r, s, status, NULL, NULL);
+		respond(s, status, buf_sv(body), header, header ? 1 : 0);
 	}
 	buf_fini(body);
 }
 
 void reply_value(struct relay *r, struct http_stream *s, int status, json_t *value)
 {
-	char *text = json_dumps(value, JSON_COMPACT);
+	char *text = show_dump(value);
 	struct buf body;
 
 	buf_init(&body, LIMIT_ADMIN_ANSWER_BYTES);
@@ -79,6 +106,7 @@ void reply_error(struct relay *r, struct http_stream *s, const struct api_err *e
 	buf_init(&body, KIB(8));
 	api_err_write(err, clock_wall_ms() / 1000, &body);
 	log_refusal(r, s, err);
+	reply_count(r, s, err->status, err->code, err->message);
 	respond(s, err->status, buf_sv(&body), headers, count);
 	buf_fini(&body);
 }

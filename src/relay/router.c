@@ -8,6 +8,7 @@
 #include "relay/model_list.h"
 #include "relay/relay.h"
 #include "relay/reply.h"
+#include "relay/response_pages.h"
 #include "relay/status_pages.h"
 #include "version.h"
 
@@ -28,6 +29,11 @@ static void serve_responses(struct relay *r, struct http_stream *s)
 	exchange_start(r, s, &dialect_responses);
 }
 
+static void serve_compact(struct relay *r, struct http_stream *s)
+{
+	exchange_start(r, s, &dialect_compact);
+}
+
 static const struct route routes[] = {
 	{"/v1/responses", "POST", ROLE_CLIENT, serve_responses, "Responses API, stream and not"},
 	{"/v1/chat/completions", "POST", ROLE_CLIENT, serve_chat,
@@ -36,6 +42,16 @@ static const struct route routes[] = {
 		"legacy Completions, stream and not"},
 	{"/v1/models", "GET, HEAD", ROLE_CLIENT, model_list_serve, "models that can be asked for"},
 	{"/v1/models/{id}", "GET, HEAD", ROLE_CLIENT, model_list_serve_one, "one of them"},
+	{"/v1/responses/compact", "POST", ROLE_CLIENT, serve_compact,
+		"a conversation made short by upstream"},
+	{"/v1/responses/input_tokens", "POST", ROLE_CLIENT, response_count_tokens,
+		"how many tokens a request has, estimated"},
+	{"/v1/responses/{id}", "GET, HEAD", ROLE_CLIENT, response_get, "an answer that is kept"},
+	{"/v1/responses/{id}", "DELETE", ROLE_CLIENT, response_delete, "forgets one"},
+	{"/v1/responses/{id}/input_items", "GET, HEAD", ROLE_CLIENT, response_input_items,
+		"the items that it answers"},
+	{"/v1/responses/{id}/cancel", "POST", ROLE_CLIENT, response_cancel,
+		"refused: no answer runs in the background"},
 	{"/healthz", "GET, HEAD", ROLE_NONE, status_health,
 		"is the relay up, and its slots in short"},
 	{"/readyz", "GET, HEAD", ROLE_NONE, status_ready, "200 when a slot can serve, else 503"},
@@ -114,8 +130,8 @@ static void find_route(const struct relay *r, const struct http_request *request
 	}
 }
 
-/* Authorization: Bearer, else x-api-key, else api-key (SPEC 2). */
-static struct sv client_token(const struct http_request *request)
+/* SPEC 2 */
+struct sv router_client_token(const struct http_request *request)
 {
 	struct sv value = http_request_header(request, SV("authorization"));
 
@@ -230,8 +246,8 @@ static void on_found(struct relay *r, struct http_stream *s, const struct http_r
 		refuse_path(r, s, request);
 	else if (!f->route)
 		refuse_method(r, s, f);
-	else if (!may_ask(r, f->route, client_token(request)))
-		refuse_token(r, s, f->route, client_token(request));
+	else if (!may_ask(r, f->route, router_client_token(request)))
+		refuse_token(r, s, f->route, router_client_token(request));
 	else if (is_too_large_for_native(r, request))
 		refuse_size(r, s);
 	else
@@ -310,6 +326,11 @@ static void on_gone(struct http_stream *s, void *arg, enum conn_end why)
 		user->ops->on_gone(user, why);
 }
 
+static const char *fault_code(const struct http_fault *fault)
+{
+	return fault->status == 413 ? "payload_too_large" : "bad_request";
+}
+
 static void render_fault(const struct http_request *request, const struct http_fault *fault,
 	struct buf *out, void *arg)
 {
@@ -317,8 +338,8 @@ static void render_fault(const struct http_request *request, const struct http_f
 
 	(void)request;
 	begin_answer(arg);
-	api_err_set(&err, fault->status, "invalid_request_error",
-		fault->status == 413 ? "payload_too_large" : "bad_request", "%s", fault->message);
+	api_err_set(&err, fault->status, "invalid_request_error", fault_code(fault), "%s",
+		fault->message);
 	api_err_write(&err, clock_wall_ms() / 1000, out);
 }
 
@@ -339,7 +360,7 @@ static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 
 static void on_fault(struct http_stream *s, const struct http_fault *fault, void *arg)
 {
-	(void)arg;
+	reply_count(arg, s, fault->status, fault_code(fault), fault->message);
 	log_begin(LOG_WARN, "request.refused");
 	log_str("peer", sv_cstr(http_stream_peer(s)));
 	log_i64("status", fault->status);

@@ -51,6 +51,8 @@ struct route_user_ops {
 	/* The stream is gone; http_server.h. */
 	void (*on_gone)(struct route_user *user, enum conn_end why);
 };
+/* The token that a client sent: Authorization: Bearer, else x-api-key, else api-key. */
+struct sv router_client_token(const struct http_request *request);
 /* Id of the request that the stream answers. */
 const char *router_request_id(struct relay *r, const struct http_stream *s);
 

@@ -249,6 +249,17 @@ bool slot_model_is_unsupported(const struct slot *s, uint64_t model_hash, int64_
 	return false;
 }
 
+void slot_reset(struct slot *s)
+{
+	s->cooldown_until_ms = 0;
+	s->cooldown_reason[0] = '\0';
+	s->last_error[0] = '\0';
+	s->failures = 0;
+	s->transient_streak = 0;
+	s->dead = false;
+	memset(s->unsupported, 0, sizeof(s->unsupported));
+}
+
 static void remember_unsupported(struct slot *s, uint64_t model_hash, int64_t now_ms)
 {
 	struct slot_unsupported *oldest = &s->unsupported[0];

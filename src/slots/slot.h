@@ -84,6 +84,7 @@ struct slot {
 	unsigned inflight;
 	struct pick_turn turn; /* not stored: after a start all begin anew */
 	struct slot_unsupported unsupported[SLOT_UNSUPPORTED_MAX];
+	int64_t reset_at_ms; /* when the operator last reset the slot (relay.resetAt); 0 never */
 	struct catalogue *catalogue; /* models that upstream offers it; NULL: not known */
 
 	json_t *record; /* the slots.json record as read: unknown members survive a rewrite */
@@ -131,6 +132,10 @@ int64_t slot_window_ends_ms(const struct slot *s, enum meter_kind kind);
  * month. */
 double slot_left_pct(const struct slot *s, enum meter_kind kind, int64_t now_ms);
 bool slot_model_is_unsupported(const struct slot *s, uint64_t model_hash, int64_t now_ms);
+
+/* What an operator's reset takes back: cooldown, failures, the last error, refused models. Not a
+ * dead login. */
+void slot_reset(struct slot *s);
 
 /* How an attempt on a slot ended. */
 enum verdict {

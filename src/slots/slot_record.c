@@ -53,6 +53,14 @@ static void read_window(struct meter *m, const json_t *window)
 		m->window_minutes = 0;
 }
 
+void slot_record_read_windows(struct meters *m, const json_t *windows)
+{
+	for (size_t kind = 0; kind < METER_KINDS; kind++) {
+		m->window[kind] = (struct meter){0};
+		read_window(&m->window[kind], json_object_get(windows, window_names[kind]));
+	}
+}
+
 /* Both were written at once, but the original's type may be whole seconds. */
 static bool is_same_snapshot(int64_t a_ms, int64_t b_ms)
 {
@@ -80,10 +88,7 @@ static void read_relay_usage(struct slot *s, const json_t *relay)
 	}
 	if (!json_is_object(windows) || !is_same_snapshot(checked_ms, s->checked_at_ms))
 		return;
-	for (size_t kind = 0; kind < METER_KINDS; kind++) {
-		s->meters.window[kind] = (struct meter){0};
-		read_window(&s->meters.window[kind], json_object_get(windows, window_names[kind]));
-	}
+	slot_record_read_windows(&s->meters, windows);
 }
 
 static void read_usage(struct slot *s)
@@ -111,6 +116,7 @@ static void read_runtime(struct slot *s)
 	slot_set_error(s, NULL, sv_cstr(error));
 	snprintf(s->cooldown_reason, sizeof(s->cooldown_reason), "%s", reason ? reason : "");
 	s->reauth_required = json_is_true(json_object_get(relay, "reauthRequired"));
+	s->reset_at_ms = stamp_read(json_object_get(relay, "resetAt"));
 	snprintf(s->refused_fingerprint, sizeof(s->refused_fingerprint), "%s",
 		refused ? refused : "");
 }

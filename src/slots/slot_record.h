@@ -3,7 +3,7 @@
  *the original's form, and `relay`, which the original ignores, with what it has no place for:
  *	{"windows":{"5h"|"week"|"month":{usedPercent,windowMinutes,resetsAt}}, "checkedAt",
  *	 "plan", "credits":{has,unlimited}, "resetCredits", "cooldownReason", "reauthRequired",
- *	 "refusedFingerprint", "disabledReason"}
+ *	 "refusedFingerprint", "disabledReason", "resetAt"}
  * Pure. The windows count only while relay.checkedAt equals usage.checkedAt: whoever wrote newer
  * usage knew nothing of them.
  */
@@ -23,6 +23,8 @@ json_t *slot_record_relay(const struct slot *s);
 json_t *slot_record_usage_at(const struct slot *s, int64_t now_ms);
 /* relay.windows for showing. */
 json_t *slot_record_windows(const struct slot *s);
+/* And back: windows that are missing or odd are unknown. */
+void slot_record_read_windows(struct meters *m, const json_t *windows);
 /* Puts such members into a record: what they do not know stays. Steals members. */
 void slot_record_merge(json_t *record, json_t *usage, json_t *runtime, json_t *relay);
 /* The meter that stands for a kind: the month's when there is no week's. NULL when unknown. */

@@ -192,6 +192,7 @@ static void keep_runtime(struct slot *s, struct slot *old)
 static void adopt(struct slot *in_table, struct slot *fresh)
 {
 	const struct slot old = *in_table;
+	bool enabled = fresh->enabled;
 
 	*in_table = *fresh;
 	*fresh = old;
@@ -206,6 +207,10 @@ static void adopt(struct slot *in_table, struct slot *fresh)
 	keep_error(in_table, fresh);
 	keep_runtime(in_table, fresh);
 	keep_catalogue(in_table, fresh);
+	if (in_table->reset_at_ms && in_table->reset_at_ms != fresh->reset_at_ms) {
+		slot_reset(in_table);
+		in_table->enabled = enabled;
+	}
 }
 
 void slot_table_put(struct slot_table *t, struct slot *fresh)

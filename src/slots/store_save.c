@@ -12,6 +12,7 @@ struct saved_slot {
 	char id[LIMIT_SLOT_ID_BYTES];
 	json_t *usage, *runtime, *relay; /* given away by the commit */
 	int64_t checked_at_ms;
+	int64_t reset_at_ms;
 	bool dead;
 	char last_error[256]; /* of a dead one */
 };
@@ -29,6 +30,7 @@ static void snapshot(struct saved_slot *saved, struct slot *s)
 	saved->runtime = slot_record_runtime(s);
 	saved->relay = slot_record_relay(s);
 	saved->checked_at_ms = s->checked_at_ms;
+	saved->reset_at_ms = s->reset_at_ms;
 	saved->dead = s->dead;
 	memcpy(saved->last_error, s->last_error, sizeof(saved->last_error));
 	s->dirty = false;
@@ -60,6 +62,20 @@ static bool is_newer_in_file(const json_t *record, const struct saved_slot *save
 	return stamp_read(json_object_get(usage, "checkedAt")) / 1000 > saved->checked_at_ms / 1000;
 }
 
+/* The operator reset the slot meanwhile: what we know of its troubles is from before that. */
+static void forget_troubles(const json_t *record, struct saved_slot *saved)
+{
+	int64_t reset_at_ms =
+		stamp_read(json_object_get(json_object_get(record, "relay"), "resetAt"));
+
+	if (!reset_at_ms || reset_at_ms == saved->reset_at_ms)
+		return;
+	json_decref(saved->runtime);
+	saved->runtime = NULL;
+	json_object_del(saved->relay, "cooldownReason");
+	saved->dead = false;
+}
+
 static void merge(json_t *record, struct saved_slot *saved)
 {
 	json_t *usage = saved->usage;
@@ -68,6 +84,7 @@ static void merge(json_t *record, struct saved_slot *saved)
 		json_decref(usage);
 		usage = NULL;
 	}
+	forget_troubles(record, saved);
 	slot_record_merge(record, usage, saved->runtime, saved->relay);
 	saved->usage = saved->runtime = saved->relay = NULL;
 	if (!saved->dead)

@@ -6,19 +6,20 @@ import struct
 import time
 
 MODIFY, CLOSE_WRITE, MOVED_TO, CREATE, DELETE = 0x2, 0x8, 0x80, 0x100, 0x200
+CLOSE_NOWRITE = 0x10  # somebody has read it
 CHANGES = MODIFY | CLOSE_WRITE | MOVED_TO | CREATE | DELETE
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Watch:
-    """Changes of files below directories (not deeper), from now on."""
+    """Changes of files below directories (not deeper), from now on; or what mask asks for."""
 
-    def __init__(self, *directories):
+    def __init__(self, *directories, mask=CHANGES):
         self._fd = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
         self._names = {}
         for directory in directories:
-            wd = _libc.inotify_add_watch(self._fd, os.fsencode(directory), CHANGES)
+            wd = _libc.inotify_add_watch(self._fd, os.fsencode(directory), mask)
             if wd < 0:
                 raise OSError(ctypes.get_errno(), "inotify_add_watch", directory)
             self._names[wd] = directory
@@ -40,6 +41,14 @@ class Watch:
             found.append((os.path.join(self._names[wd], name), mask))
             at += 16 + size
         return found
+
+    def wait_read(self, path, timeout=60):
+        """Waits until somebody has opened and closed path to read it (mask=CLOSE_NOWRITE)."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            if any(p == path and mask & CLOSE_NOWRITE for p, mask in self.changes(left)):
+                return
+        raise AssertionError(f"{path} was not read")
 
     def wait_replaced(self, path, timeout=60):
         """Waits until a file was renamed to path."""

@@ -216,6 +216,21 @@ static void test_hash(void **state)
 		    sv_hash(SV("foobar"), SV_HASH_SEED));
 }
 
+static void test_cut_copies_what_fits(void **state)
+{
+	char out[4];
+
+	(void)state;
+	sv_cut(SV("ab"), out, sizeof(out));
+	assert_string_equal(out, "ab");
+	sv_cut(SV("abcd"), out, sizeof(out));
+	assert_string_equal(out, "abc");
+	sv_cut(SV_NONE, out, sizeof(out));
+	assert_string_equal(out, "");
+	sv_cut(SV("ab"), out, 1);
+	assert_string_equal(out, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_u64),
 		cmocka_unit_test(test_i64),
 		cmocka_unit_test(test_f64),
+		cmocka_unit_test(test_cut_copies_what_fits),
 		cmocka_unit_test(test_hash),
 	};
 
