@@ -353,3 +353,38 @@ def test_conversations_keep_apart_under_load(sim, even_relay):
         assert len({turns[n][0] for turns in told}) == 1
         assert told[2][n][1] > told[1][n][1] > told[0][n][1] == 0
     assert {slot for slot, _ in told[0]} == {"slot-1", "slot-2", "slot-3"}
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_conversation_that_the_relay_remembers_keeps_bytes_key_and_slot(sim, even_relay, stream):
+    """previous_response_id: what was sent before is what is sent again."""
+    previous = None
+    items = b'[{"role":"user" , "content":"%s \\u00fc %d"}]'
+    for n in range(4):
+        body = b'{"model":"gpt-5.5","tools":%s,"instructions":%s,"input":%s,"stream":%s%s}' % (
+            TOOLS, INSTRUCTIONS, items % (LONG.encode() if n == 0 else b"more", n),
+            b"true" if stream else b"false", b',"previous_response_id":"%s"' % previous if previous else b"")
+        reply = even_relay.post(RESPONSES, body)
+        assert reply.status == 200, reply.text
+        answer = responses_events(reply)[-1]["response"] if stream else reply.json
+        previous = answer["id"].encode()
+        cached = answer["usage"]["input_tokens_details"]["cached_tokens"]
+        assert cached == 0 if n == 0 else cached > len(LONG) / 4 * 0.9
+    turns = sim.turns()
+    assert len({turn.account for turn in turns}) == 1
+    assert len({turn.json["prompt_cache_key"] for turn in turns}) == 1
+    for turn in turns:
+        assert TOOLS in turn.body.encode() and INSTRUCTIONS in turn.body.encode()
+
+
+def test_remembered_reasoning_of_the_old_slot_is_left_out_after_a_move(sim, relay):
+    first = relay.responses("think then say exactly: one")
+    second = relay.responses("think then say exactly: two", previous_response_id=first.json["id"])
+    home = second.headers["x-relay-slot-id"]
+    sim.set_account(int(home[-1]), primary={"used_percent": 100, "reset_in_seconds": 3600})
+    sim.clear_requests()
+    third = relay.responses("think then say exactly: three", previous_response_id=second.json["id"])
+    assert third.status == 200 and third.headers["x-relay-slot-id"] != home
+    assert [(turn.status, len(reasoning_of(turn))) for turn in sim.turns()] == [(429, 2), (400, 2), (200, 0)]
+    fourth = relay.responses("say exactly: four", previous_response_id=third.json["id"])
+    assert fourth.status == 200 and fourth.headers["x-relay-slot-id"] == third.headers["x-relay-slot-id"]
