@@ -80,9 +80,9 @@ test("an answer is retrieved, listed, deleted, and then unknown", async (t) => {
 	const notRunning = await errorOf(client.responses.cancel(answer.id));
 	assert.ok(notRunning instanceof OpenAI.BadRequestError, notRunning);
 	await client.responses.delete(answer.id);
-	for (const lost of [client.responses.retrieve(answer.id), client.responses.delete(answer.id),
-		client.responses.inputItems.list(answer.id), client.responses.cancel(answer.id)]) {
-		assert.ok(await errorOf(lost) instanceof OpenAI.NotFoundError);
+	for (const ask of [(id) => client.responses.retrieve(id), (id) => client.responses.delete(id),
+		(id) => client.responses.inputItems.list(id), (id) => client.responses.cancel(id)]) {
+		assert.ok(await errorOf(ask(answer.id)) instanceof OpenAI.NotFoundError);
 	}
 	assert.equal((await sim.turns()).length, 1);
 });
