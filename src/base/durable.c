@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -220,4 +221,29 @@ void durable_unlock(int fd)
 	/* Not left to close(): a child that was just forked may still hold the descriptor. */
 	flock(fd, LOCK_UN);
 	close(fd);
+}
+
+static int on_tree_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	/* Somebody may be deleting it too. */
+	return remove(path) == 0 || errno == ENOENT ? 0 : errno;
+}
+
+int durable_remove_tree(const char *path)
+{
+	enum { OPEN_DIRECTORIES = 16, TRIES = 3 };
+	int result = 0;
+
+	/* Again when something was put into a directory meanwhile. */
+	for (int i = 0; i < TRIES; i++) {
+		result = nftw(path, on_tree_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS);
+		if (result < 0)
+			result = errno;
+		if (result != ENOTEMPTY)
+			break;
+	}
+	return result == ENOENT ? 0 : -result;
 }

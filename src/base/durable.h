@@ -17,6 +17,8 @@ int durable_read(const char *path, struct buf *out) MUST_CHECK;
 int durable_write(const char *path, struct sv data, mode_t mode) MUST_CHECK;
 /* mkdir -p with this mode for the directories that it makes. */
 int durable_mkdirs(const char *path, mode_t mode) MUST_CHECK;
+/* rm -r, links not followed: 0 (also when there is none) or the first error. */
+int durable_remove_tree(const char *path) MUST_CHECK;
 /* Exclusive lock on path (made 0600 if absent), waiting at most timeout_ms: *ret_fd to hand to
  * durable_unlock(), or -ETIMEDOUT. */
 int durable_lock(const char *path, int timeout_ms, int *ret_fd) MUST_CHECK;

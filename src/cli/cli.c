@@ -4,12 +4,14 @@
 #include "slots/store.h"
 #include "version.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define DEFAULT_ROOT "./.codex-slot-relay-runtime"
+
 static void PRINTF_LIKE(3, 0)
 	complain(const char *command, const char *kind, const char *fmt, va_list args)
 {
@@ -271,16 +273,30 @@ static void set_defaults(struct cli_context *ctx)
 		     !(terminal && strcmp(terminal, "dumb") == 0);
 }
 
+/* Who reads only the beginning (`| head`) has seen what he wanted: nobody is told. */
+static bool is_reader_gone(void)
+{
+	struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLERR);
+}
+
+static int end_output(const struct cli_context *ctx, int status)
+{
+	bool written = fflush(stdout) == 0 && !ferror(stdout);
+
+	if (written || status)
+		return status;
+	if (is_reader_gone())
+		return CLI_FAILED;
+	return cli_fail(ctx, CLI_FAILED, "standard output could not be written");
+}
+
 static int run(const struct cli_context *ctx)
 {
 	int status = check_required(ctx);
 
-	if (status)
-		return status;
-	status = ctx->command->run(ctx);
-	if (fflush(stdout) != 0 && !status)
-		return cli_fail(ctx, CLI_FAILED, "standard output could not be written");
-	return status;
+	return status ? status : end_output(ctx, ctx->command->run(ctx));
 }
 
 int cli_main(int argc, char **argv)
@@ -293,14 +309,14 @@ int cli_main(int argc, char **argv)
 		return status;
 	if (words.version) {
 		printf("codex-slot-relay %s\n", RELAY_VERSION);
-		return CLI_OK;
+		return end_output(&ctx, CLI_OK);
 	}
 	if (words.help) {
 		if (ctx.command)
 			cli_help_command(stdout, ctx.command);
 		else
 			cli_help_program(stdout);
-		return CLI_OK;
+		return end_output(&ctx, CLI_OK);
 	}
 	if (!ctx.command) {
 		cli_help_program(stderr);

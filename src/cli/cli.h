@@ -40,6 +40,7 @@ struct cli_command {
 	int (*run)(const struct cli_context *ctx);
 	bool hidden;	      /* not in the list of commands */
 	const char *operands; /* words that are no options, for the usage line: "get KEY" */
+	const char *output;   /* what its JSON holds, for docs/cli.md; may be NULL */
 	size_t operands_max;  /* how many may follow; the command checks that they are enough */
 };
 
@@ -60,6 +61,8 @@ int cli_main(int argc, char **argv);
 
 /* The commands, for help and completion. */
 const struct cli_command *cli_commands(size_t *ret_count);
+/* Options of every command; one without a name ends the list. */
+const struct cli_option *cli_global_options(void);
 /* What was given for an option of the command, or NULL. */
 const char *cli_value(const struct cli_context *ctx, const char *option);
 /* "codex-slot-relay: <command>: <text>" on stderr; returns status. */
@@ -79,9 +82,14 @@ int cli_load_slots(
 int cli_serve(const struct cli_context *ctx);
 int cli_serve_routes(const struct cli_context *ctx);
 int cli_runtime_init(const struct cli_context *ctx);
+int cli_runtime_dependency_map(const struct cli_context *ctx);
 int cli_runtime_config_doc(const struct cli_context *ctx);
 int cli_health(const struct cli_context *ctx);
+int cli_completion(const struct cli_context *ctx);
+int cli_completion_words(const struct cli_context *ctx);
 int cli_config(const struct cli_context *ctx);
+int cli_doc(const struct cli_context *ctx);
+int cli_doctor(const struct cli_context *ctx);
 int cli_slots_list(const struct cli_context *ctx);
 int cli_slots_enable(const struct cli_context *ctx);
 int cli_slots_disable(const struct cli_context *ctx);
@@ -92,9 +100,14 @@ int cli_refresh_slot(const struct cli_context *ctx);
 int cli_import_file(const struct cli_context *ctx);
 int cli_usage_refresh(const struct cli_context *ctx);
 int cli_usage_set(const struct cli_context *ctx);
+int cli_test_runner(const struct cli_context *ctx);
 int cli_login(const struct cli_context *ctx);
 int cli_codex_import(const struct cli_context *ctx);
 int cli_codex_export(const struct cli_context *ctx);
+int cli_openclaw_sync(const struct cli_context *ctx);
+int cli_openclaw_setup(const struct cli_context *ctx);
+int cli_openclaw_copy_profile(const struct cli_context *ctx);
+int cli_openclaw_copy_usage(const struct cli_context *ctx);
 int cli_help(const struct cli_context *ctx);
 
 #endif

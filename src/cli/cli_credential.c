@@ -153,6 +153,8 @@ static void fill_record(json_t *record, const struct put *p)
 	char *auth_file = runtime_auth_path(p->root, p->c->id);
 
 	if (!label && !*text_at(record, "label"))
+		label = p->c->label_if_new;
+	if (!label && !*text_at(record, "label"))
 		label = p->c->grant->email ? p->c->grant->email : p->c->id;
 	if (label)
 		json_object_set_new(record, "label", json_string(label));
@@ -239,6 +241,20 @@ static int check_owner(struct put *p, json_t *record, bool *ret_same)
 	return err;
 }
 
+static int ask_caller(struct put *p, json_t *record)
+{
+	struct slot *s;
+	int err;
+
+	if (!p->c->check)
+		return 0;
+	s = record ? store_slot_new(p->root, record, p->c->conf) : NULL;
+	err = p->c->check(p->c, s);
+	store_slot_free(s);
+	p->told = err != 0;
+	return err;
+}
+
 static int tell_limit(const struct cli_context *ctx)
 {
 	return cli_fail(ctx, CLI_FAILED, "there are %d slots already, and no more are possible",
@@ -263,6 +279,8 @@ static int edit(json_t *slots, void *arg)
 	if (record)
 		err = check_owner(p, record, &same);
 	if (!err)
+		err = ask_caller(p, record);
+	if (!err)
 		err = write_grant(p);
 	if (err)
 		return err;
@@ -272,6 +290,8 @@ static int edit(json_t *slots, void *arg)
 	if (!record)
 		record = insert_record(slots, p);
 	fill_record(record, p);
+	if (p->c->fill)
+		p->c->fill(p->c, record);
 	p->disabled = json_is_false(json_object_get(record, "enabled"));
 	return 0;
 }

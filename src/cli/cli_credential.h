@@ -17,8 +17,15 @@ struct cli_credential {
 	/* "slot-2". Empty: the slot that has this account, else the lowest free number; filled
 	 * in. */
 	char id[LIMIT_SLOT_ID_BYTES];
-	const char *label;  /* NULL: as it is; the e-mail for a new slot */
-	bool same_identity; /* refuse when the slot belongs to somebody else */
+	const char *label;	  /* NULL: as it is; the e-mail for a new slot */
+	bool same_identity;	  /* refuse when the slot belongs to somebody else */
+	const char *label_if_new; /* of a slot that is new, when label is NULL; NULL: the e-mail */
+	/* Asked under the locks, before anything is written, with the slot as it is (NULL: new). 0
+	 * goes on; else put() fails and tells nothing. May be NULL. */
+	int (*check)(struct cli_credential *c, const struct slot *s);
+	/* Has the last word on the record. May be NULL. */
+	void (*fill)(struct cli_credential *c, json_t *record);
+	void *arg; /* theirs */
 };
 
 /* CLI_OK with warnings about what deserves one, or a failure that has been told; nothing was

@@ -1,6 +1,7 @@
 #include "cli/cli_env.h"
 
 #include "io/fetch_conf.h"
+#include "openclaw/openclaw_usage.h"
 #include "slots/refresher.h"
 #include "slots/store.h"
 
@@ -36,6 +37,7 @@ int cli_env_open(const struct cli_context *ctx, struct cli_env *ret)
 	options = fetch_conf_options(ret->slots.conf);
 	ret->slots.loop = loop_new();
 	ret->slots.pool = fetch_pool_new(ret->slots.loop, &options);
+	ret->slots.openclaw_usage = openclaw_usage_source();
 	ret->slots.refresher = refresher_new(&ret->slots);
 	loop_on_signal(ret->slots.loop, SIGINT, on_signal, ret);
 	loop_on_signal(ret->slots.loop, SIGTERM, on_signal, ret);

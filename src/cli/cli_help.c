@@ -15,7 +15,13 @@ static const struct cli_option global_options[] = {
 	{"--table", NULL, false, "results as a table, also when stdout is no terminal"},
 	{"--help", NULL, false, "this text, or that of a command"},
 	{"--version", NULL, false, "the program's version"},
+	{NULL, NULL, false, NULL},
 };
+
+const struct cli_option *cli_global_options(void)
+{
+	return global_options;
+}
 
 static void print_option(FILE *to, const struct cli_option *o)
 {
@@ -29,8 +35,8 @@ static void print_option(FILE *to, const struct cli_option *o)
 static void print_global_options(FILE *to)
 {
 	fprintf(to, "\nOptions of every command:\n");
-	for (size_t i = 0; i < ARRAY_LEN(global_options); i++)
-		print_option(to, &global_options[i]);
+	for (const struct cli_option *o = global_options; o->name; o++)
+		print_option(to, o);
 }
 
 void cli_help_program(FILE *to)
@@ -45,20 +51,41 @@ void cli_help_program(FILE *to)
 			fprintf(to, "  %-24s %s\n", commands[i].name, commands[i].summary);
 	}
 	print_global_options(to);
-	fprintf(to, "\nExit status: 0 done, 1 failed, 2 wrong command line, 3 runtime directory "
-		    "missing or wrong,\n4 no such slot.\n"
-		    "\n`codex-slot-relay <command> --help` tells more and has an example.\n");
+	fprintf(to, "\nExit status:\n");
+	for (int status = CLI_OK; cli_help_status(status); status++)
+		fprintf(to, "  %d  %s\n", status, cli_help_status(status));
+	fprintf(to, "\n`codex-slot-relay <command> --help` tells more and has an example.\n");
 }
 
-void cli_help_command(FILE *to, const struct cli_command *command)
+const char *cli_help_status(int status)
 {
-	fprintf(to, "codex-slot-relay %s: %s\n", command->name, command->summary);
-	fprintf(to, "\nUsage: codex-slot-relay %s", command->name);
+	static const char *const meanings[] = {
+		[CLI_OK] = "done",
+		[CLI_FAILED] = "it could not be done: a file, the network, what was given; for "
+			       "`doctor`: a check failed",
+		[CLI_USAGE] = "the command line is wrong, a value among it",
+		[CLI_CONFIG] = "the runtime directory is missing, or a file in it is wrong",
+		[CLI_NOT_FOUND] = "there is no such slot",
+	};
+
+	return status >= 0 && (size_t)status < ARRAY_LEN(meanings) ? meanings[status] : NULL;
+}
+
+void cli_help_usage(FILE *to, const struct cli_command *command, const char *before)
+{
+	fprintf(to, "%scodex-slot-relay %s", before, command->name);
 	for (const struct cli_option *o = command->options; o->name; o++)
 		fprintf(to, o->required ? " %s%s%s" : " [%s%s%s]", o->name, o->value ? " " : "",
 			o->value ? o->value : "");
 	fprintf(to, "%s%s\n", command->operands ? " " : "",
 		command->operands ? command->operands : "");
+}
+
+void cli_help_command(FILE *to, const struct cli_command *command)
+{
+	fprintf(to, "codex-slot-relay %s: %s\n", command->name, command->summary);
+	fputc('\n', to);
+	cli_help_usage(to, command, "Usage: ");
 	if (command->details)
 		fprintf(to, "\n%s\n", command->details);
 	if (command->options[0].name)
@@ -165,8 +192,8 @@ const char *cli_help_nearest_option(const struct cli_command *command, const cha
 
 	for (const struct cli_option *o = command->options; o->name; o++)
 		consider(text, o->name, &best, &nearest);
-	for (size_t i = 0; i < ARRAY_LEN(global_options); i++)
-		consider(text, global_options[i].name, &best, &nearest);
+	for (const struct cli_option *o = global_options; o->name; o++)
+		consider(text, o->name, &best, &nearest);
 	return nearest;
 }
 

@@ -7,6 +7,10 @@
 #include <stdio.h>
 
 void cli_help_program(FILE *to);
+/* "codex-slot-relay <command> <options> <words>" as a line. */
+void cli_help_usage(FILE *to, const struct cli_command *command, const char *before);
+/* What an exit status means; NULL behind the last one. */
+const char *cli_help_status(int status);
 void cli_help_command(FILE *to, const struct cli_command *command);
 /* The command or option that was probably meant, or NULL. */
 const char *cli_help_nearest_command(const char *text);

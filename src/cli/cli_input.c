@@ -41,12 +41,13 @@ int cli_input_read(const struct cli_context *ctx, const char *name, bool hidden,
 	int err;
 
 	if (terminal) {
-		fprintf(stderr, "%s: ", name);
+		/* Before the question: what is typed at once must not be seen nor lost. */
 		silent = hidden && stop_echo(&before);
+		fprintf(stderr, "%s: ", name);
 	}
 	err = read_all(out, terminal);
 	if (silent) {
-		tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+		tcsetattr(STDIN_FILENO, TCSANOW, &before);
 		fputc('\n', stderr);
 	}
 	if (err)

@@ -36,9 +36,11 @@ static bool find_address(const struct conf *conf, struct cli_live *live)
 		target = "127.0.0.1";
 	else if (strcmp(host, "::") == 0)
 		target = "::1";
+	if (!port)
+		return false; /* a free one, which nobody knows */
 	snprintf(live->address, sizeof(live->address), strchr(target, ':') ? "[%s]:%u" : "%s:%u",
 		target, (unsigned)port);
-	return port != 0;
+	return true;
 }
 
 static void ask(struct cli_net *net, const struct cli_live *live, const char *path,

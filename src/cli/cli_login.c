@@ -1,6 +1,7 @@
 #include "cli/cli_login.h"
 
 #include "base/clock.h"
+#include "cli/cli_openclaw.h"
 #include "cli/cli_print.h"
 #include "cli/cli_slots.h"
 #include "io/fetch_conf.h"
@@ -239,6 +240,11 @@ int cli_login(const struct cli_context *ctx)
 		status = cli_load_conf(ctx, &l.conf);
 	if (status)
 		return status;
+	if (l.conf->auth_backend == BACKEND_OPENCLAW) {
+		status = cli_openclaw_login(ctx, l.conf);
+		conf_unref(l.conf);
+		return status;
+	}
 	run(&l, patience_ms);
 	if (!l.status)
 		l.status = show(&l);

@@ -2,6 +2,7 @@
 #include "cli/cli_print.h"
 
 #include "conf/conf_table.h"
+#include "conf/dependency_map.h"
 #include "conf/runtime_dir.h"
 
 #include <stdio.h>
@@ -32,6 +33,41 @@ int cli_runtime_init(const struct cli_context *ctx)
 	}
 	free(path);
 	conf_unref(conf);
+	return CLI_OK;
+}
+
+static void print_subsystem(const struct cli_context *ctx, const char *name, const json_t *entry)
+{
+	const char *backend = json_string_value(json_object_get(entry, "configuredBackend"));
+	const char *status = json_string_value(json_object_get(entry, "status"));
+	char text[128];
+
+	if (!backend)
+		backend = json_string_value(json_object_get(entry, "backend"));
+	snprintf(text, sizeof(text), "%s (%s)", status ? status : "?", backend ? backend : "?");
+	cli_print_line(ctx, name, text);
+}
+
+int cli_runtime_dependency_map(const struct cli_context *ctx)
+{
+	const char *name;
+	struct conf *conf;
+	json_t *map, *entry;
+	int status = cli_load_conf(ctx, &conf);
+
+	if (status)
+		return status;
+	map = dependency_map_json(conf);
+	conf_unref(conf);
+	if (ctx->json) {
+		cli_print_json(json_pack("{s:o}", "dependencyMap", map));
+		return CLI_OK;
+	}
+	json_object_foreach(map, name, entry)
+	{
+		print_subsystem(ctx, name, entry);
+	}
+	json_decref(map);
 	return CLI_OK;
 }
 

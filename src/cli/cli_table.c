@@ -5,6 +5,20 @@
 		"--slot", "N", true, "the slot: 2 or slot-2" \
 	}
 
+#define SYNC_DETAILS                                                                             \
+	"Reads agents/main/agent/codex-slots/slots.json of OPENCLAW_HOME (~/.openclaw), or of\n" \
+	"OPENCLAW_MAIN_AGENT_DIR. Slots keep their numbers; labels and whether a slot is "       \
+	"enabled\n"                                                                              \
+	"stay as they are here. A slot whose grant is newer here, or belongs to another "        \
+	"account,\n"                                                                             \
+	"is skipped; --force replaces it."
+#define OPTION_SYNC_FORCE                                                                  \
+	{                                                                                  \
+		"--force", NULL, false, "take OpenClaw's grants and base URLs in any case" \
+	}
+
+#define SYNC_OUTPUT "`imported`, `updated`: ids; `skipped`: a list of `id`, `reason`."
+
 static const struct cli_command commands[] = {
 	{
 		.name = "init",
@@ -14,6 +28,7 @@ static const struct cli_command commands[] = {
 			   "and all slots stay.",
 		.example = "init --runtime-root ~/relay",
 		.options = {{"--force", NULL, false, "rewrite config/relay.json"}},
+		.output = "`ok`, `runtimeRoot`, `profile`, `listen`.",
 		.run = cli_runtime_init,
 	},
 	{
@@ -22,6 +37,7 @@ static const struct cli_command commands[] = {
 		.details = "SIGTERM ends it after running streams are through; SIGHUP reads the "
 			   "configuration again.",
 		.example = "serve",
+		.output = "none; the log goes to standard error, one JSON object a line.",
 		.run = cli_serve,
 	},
 	{
@@ -50,6 +66,7 @@ static const struct cli_command commands[] = {
 				{"--timeout", "SECONDS", false,
 					"give up after so long; default: 900"},
 			},
+		.output = "`ok`, `slot`: the slot as in `slot-list`.",
 		.run = cli_login,
 	},
 	{
@@ -72,6 +89,7 @@ static const struct cli_command commands[] = {
 				{"--force", NULL, false,
 					"give the slot to another account than it has"},
 			},
+		.output = "`ok`, `slot`.",
 		.run = cli_codex_import,
 	},
 	{
@@ -87,6 +105,7 @@ static const struct cli_command commands[] = {
 				{"--to", "FILE", true, "the file to write"},
 				{"--force", NULL, false, "replace a file that exists"},
 			},
+		.output = "`ok`, `slot`: the id, `file`.",
 		.run = cli_codex_export,
 	},
 	{
@@ -105,12 +124,25 @@ static const struct cli_command commands[] = {
 					"its name; default: the account's e-mail"},
 				{"--auth-file", "FILE", true, "the file with the credentials"},
 			},
+		.output = "`ok`, `slot`: the slot as in `slot-list`.",
 		.run = cli_import_file,
 	},
 	{
 		.name = "slot-list",
 		.summary = "shows the slots with what is left of their limits",
 		.example = "slot-list",
+		.output =
+			"`slots`: a list of `id`, `enabled`, `label`, `usage` (`usage5h`, "
+			"`usageWeek`, `fivePct`, `weekPct`, `checkedAt`), `runtime` "
+			"(`cooldownUntil`, `lastUsedAt`, `lastError`, `consecutiveFailures`), "
+			"`busy`, `sourceMeta` (`email`, `emailLabel`, `accountId`, `profileId`, "
+			"`expires`, `savedAt`, `usageFingerprint`), `plan`, `windows`, `inflight`, "
+			"`state`, `eligible`, `reason`, `cooldownReason`, `priority`, `weight`, "
+			"`expiresAt`, `credential` (`state`: `ok`, `none`, `refused`, `expired`, "
+			"`no_refresh_token`, `in_doubt`, `reauth_required`; `grantedAt`, "
+			"`expiresAt`, `refreshAfter`); `source`: `relay` when the running relay "
+			"told"
+			" them, else `files`.",
 		.run = cli_slots_list,
 	},
 	{
@@ -118,6 +150,7 @@ static const struct cli_command commands[] = {
 		.summary = "lets requests use a slot",
 		.example = "slot-enable --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_enable,
 	},
 	{
@@ -125,6 +158,7 @@ static const struct cli_command commands[] = {
 		.summary = "keeps requests away from a slot",
 		.example = "slot-disable --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_disable,
 	},
 	{
@@ -135,6 +169,7 @@ static const struct cli_command commands[] = {
 			   "that is dead stays so: see slot-login.",
 		.example = "slot-reset --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_reset,
 	},
 	{
@@ -153,6 +188,7 @@ static const struct cli_command commands[] = {
 					"higher first, may be negative; a new slot has 0"},
 				{"--weight", "X", false, "above 0; a new slot has 1"},
 			},
+		.output = "`ok`, `slot`.",
 		.run = cli_slots_set,
 	},
 	{
@@ -163,6 +199,7 @@ static const struct cli_command commands[] = {
 			"meanwhile:\nit uses the new token at once.",
 		.example = "slot-refresh --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
 		.run = cli_refresh_slot,
 	},
 	{
@@ -170,6 +207,7 @@ static const struct cli_command commands[] = {
 		.summary = "deletes a slot with its credentials",
 		.example = "slot-remove --slot 2",
 		.options = {OPTION_SLOT},
+		.output = "`ok`, `removed`: the id.",
 		.run = cli_slots_remove,
 	},
 	{
@@ -185,6 +223,7 @@ static const struct cli_command commands[] = {
 				{"--usage5h", "TEXT", false, "the window of 5 hours"},
 				{"--usageWeek", "TEXT", false, "the window of a week"},
 			},
+		.output = "`ok`, `slot`.",
 		.run = cli_usage_set,
 	},
 	{
@@ -196,14 +235,111 @@ static const struct cli_command commands[] = {
 			"the result over.",
 		.example = "refresh-usage --slot 2",
 		.options = {{"--slot", "N", false, "only this slot: 2 or slot-2"}},
+		.output = "`updated`: a list of `id`, `usage5h`, `usageWeek`, `fivePct`, "
+			  "`weekPct`, `checkedAt`; `failed`: of `id`, `reason`.",
 		.run = cli_usage_refresh,
 	},
 	{
+		.name = "setup",
+		.summary = "legacy: init, sync-slots and refresh-usage in one",
+		.details = "For the directory of an OpenClaw installation. Usage that cannot be "
+			   "refreshed is only a warning.",
+		.example = "setup",
+		.options = {{"--force", NULL, false,
+			"as of init and of sync-slots: rewrite the configuration, take all "
+			"grants"}},
+		.output = "`ok`, `runtimeRoot`, `sync` (as of sync-slots), `usage` (as of "
+			  "refresh-usage).",
+		.run = cli_openclaw_setup,
+	},
+	{
+		.name = "sync-slots",
+		.summary = "legacy: copies slots from the main OpenClaw store",
+		.details = SYNC_DETAILS,
+		.example = "sync-slots",
+		.options = {OPTION_SYNC_FORCE},
+		.output = SYNC_OUTPUT,
+		.run = cli_openclaw_sync,
+	},
+	{
+		.name = "slot-import-main",
+		.summary = "legacy: the same as sync-slots",
+		.details = SYNC_DETAILS,
+		.example = "slot-import-main",
+		.options = {OPTION_SYNC_FORCE},
+		.output = SYNC_OUTPUT,
+		.run = cli_openclaw_sync,
+	},
+	{
+		.name = "slot-auth-copy-profile",
+		.summary = "legacy: gives a slot the credentials of an OpenClaw profile",
+		.details = "Reads ~/.openclaw-<profile>/agents/<agent>/agent/auth-profiles.json; "
+			   "the profile\n\"main\" is ~/.openclaw.",
+		.example = "slot-auth-copy-profile --slot 2 --label work --source-profile work",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--label", "TEXT", false,
+					"its name; default: the account's e-mail"},
+				{"--source-profile", "NAME", true, "the OpenClaw profile"},
+				{"--source-agent", "NAME", false, "its agent; default: main"},
+			},
+		.output = "`ok`, `slot`.",
+		.run = cli_openclaw_copy_profile,
+	},
+	{
+		.name = "slot-usage-copy-main",
+		.summary = "legacy: copies a slot's usage from the main OpenClaw store",
+		.example = "slot-usage-copy-main --slot 2",
+		.options = {OPTION_SLOT},
+		.output = "`ok`, `slot`.",
+		.run = cli_openclaw_copy_usage,
+	},
+	{
 		.name = "health",
-		.summary = "shows the state of the relay: its slots, when the next one recovers, "
-			   "warnings",
+		.summary = "shows the relay, its slots and warnings at a glance",
 		.example = "health --json",
+		.output =
+			"`ok`, `time`, `version` (of this program), `runtimeRoot`, `listen`, "
+			"`running`, `relay` (`state`: `up`, `down`, `silent`, `foreign`, `closed`, "
+			"`other`; `address`, `version`, `problem`, and of one that is up "
+			"`inflight`,"
+			" `waiting`, `draining`), `source`, `slots` (count), `busy` (ids), "
+			"`slotsDetail` (`total`, `enabled`, `eligible`), `nextRecovery` (`slot`, "
+			"`reason`, `at`, or null), `selectionPolicy`, `backends` (`auth`, `usage`, "
+			"`runner`), `unknownKeys`, `warnings`.",
 		.run = cli_health,
+	},
+	{
+		.name = "doctor",
+		.summary = "looks for what keeps the relay from working, and says what to do",
+		.details =
+			"Checks the configuration, files, credentials, the port, proxies, and "
+			"whether upstream can be\nreached. Changes nothing and sends no token to "
+			"anybody but the running relay. Status 1 when a\ncheck failed.",
+		.example = "doctor --offline",
+		.options = {{"--offline", NULL, false, "ask nothing of other machines"}},
+		.output = "`ok`, `findings`: a list of `level` (`ok`, `warn`, `fail`), `check`, "
+			  "`message`, `advice` (or null); `warnings`, `failures`: how many.",
+		.run = cli_doctor,
+	},
+	{
+		.name = "test-runner",
+		.summary = "sends one prompt through one slot and prints the answer",
+		.details =
+			"Disabled slots and those in cooldown too. Nothing of the slot is changed "
+			"but its usage, and\nits token when that must be refreshed.",
+		.example = "test-runner --slot 2 --prompt 'Say hello'",
+		.options =
+			{
+				OPTION_SLOT,
+				{"--prompt", "TEXT", true, "what is asked"},
+				{"--model", "NAME", false,
+					"default: modelDefault of the slot or of the "
+					"configuration"},
+			},
+		.output = "`slot`, `sessionId`, `text`, `model`.",
+		.run = cli_test_runner,
 	},
 	{
 		.name = "config",
@@ -218,14 +354,52 @@ static const struct cli_command commands[] = {
 			"A value that is not allowed changes nothing. A running relay takes what "
 			"it can at once.",
 		.example = "config set thresholds.min5hPct 20",
+		.output =
+			"`get`: `key`, `value`, `default`, `changed`. `set` and `unset`: `ok`, "
+			"`key`, `value`, `needsRestart`. `list`: `keys` (each as of `get`), "
+			"`unknownKeys`. `check`: `ok`, `file`, `unknownKeys`. Tokens are shown as "
+			"`***`.",
 		.run = cli_config,
 		.operands = "get KEY | set KEY VALUE | unset KEY | list | check [FILE]",
 		.operands_max = 3,
 	},
 	{
+		.name = "dependency-map",
+		.summary = "shows which parts of the relay need OpenClaw",
+		.example = "dependency-map",
+		.output =
+			"`dependencyMap`: `auth`, `usage`, `runner` (`configuredBackend`, "
+			"`supportedBackends`, `status`, `usedBy`), `stateControlPlane` (`backend`, "
+			"`status`, `usedBy`).",
+		.run = cli_runtime_dependency_map,
+	},
+	{
+		.name = "completion",
+		.summary = "prints the completion script of a shell",
+		.details = "bash: source <(codex-slot-relay completion bash)\n"
+			   "zsh:  codex-slot-relay completion zsh >~/.zfunc/_codex_slot_relay\n"
+			   "fish: codex-slot-relay completion fish "
+			   ">~/.config/fish/completions/codex-slot-relay.fish",
+		.example = "completion bash",
+		.output = "the script.",
+		.run = cli_completion,
+		.operands = "bash | zsh | fish",
+		.operands_max = 1,
+	},
+	{
+		.name = "completion-words",
+		.summary = "prints words for the completion scripts",
+		.example = "completion-words slots",
+		.run = cli_completion_words,
+		.hidden = true,
+		.operands = "slots | keys | commands",
+		.operands_max = 1,
+	},
+	{
 		.name = "help",
 		.summary = "explains the program or a command",
 		.example = "help slot-list",
+		.output = "the text.",
 		.run = cli_help,
 		.operands = "[command]",
 		.operands_max = 1,
@@ -236,6 +410,13 @@ static const struct cli_command commands[] = {
 		.details = "docs/openapi.yaml describes them; a test compares the two.",
 		.example = "routes",
 		.run = cli_serve_routes,
+		.hidden = true,
+	},
+	{
+		.name = "cli-doc",
+		.summary = "prints docs/cli.md",
+		.example = "cli-doc",
+		.run = cli_doc,
 		.hidden = true,
 	},
 	{

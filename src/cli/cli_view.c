@@ -73,6 +73,7 @@ void cli_view_slot(const struct cli_view *v, size_t index, struct cli_slot *ret)
 		.reason = text_of(shown, "reason"),
 		.last_error = text_of(runtime, "lastError"),
 		.cooldown_reason = text_of(shown, "cooldownReason"),
+		.credential = text_of(json_object_get(shown, "credential"), "state"),
 		.enabled = json_is_true(json_object_get(shown, "enabled")),
 		.eligible = json_is_true(json_object_get(shown, "eligible")),
 		.inflight = json_integer_value(json_object_get(shown, "inflight")),

@@ -23,6 +23,7 @@ void cli_view_fini(struct cli_view *v);
 /* A slot of the list, read. Texts are borrowed from it and never NULL. */
 struct cli_slot {
 	const char *id, *label, *plan, *state, *reason, *last_error, *cooldown_reason;
+	const char *credential; /* how its login stands: "ok", "in_doubt" …; "" unknown */
 	bool enabled, eligible;
 	int64_t inflight;
 	int64_t cooldown_until_ms;	/* 0: none */

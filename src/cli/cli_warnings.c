@@ -68,6 +68,11 @@ static void warn_about_slot(json_t *list, const struct cli_slot *s)
 		warn(list, "%s has no credential that can be used: %s", s->id, s->last_error);
 	else if (strcmp(s->reason, "expired") == 0)
 		warn(list, "the token of %s has expired", s->id);
+	else if (strcmp(s->credential, "in_doubt") == 0)
+		warn(list,
+			"a refresh of %s's token was cut off: slot-login --slot %s before it "
+			"expires",
+			s->id, s->id);
 }
 
 json_t *cli_warnings(const struct cli_view *v)

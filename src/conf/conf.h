@@ -68,6 +68,12 @@ struct conf {
 	int64_t upstream_connect_timeout_s; /* upstream.connectTimeoutSeconds 10, 1..120 */
 	char *upstream_ca_file;		    /* upstream.caFile "": system's */
 	char *upstream_proxy;		    /* upstream.proxy "": environment; "none": no proxy */
+	char *openclaw_command;		    /* openclaw.command "openclaw" */
+	int64_t openclaw_command_timeout_s; /* openclaw.commandTimeoutSeconds 60, 1..3600 */
+	int64_t openclaw_login_timeout_s;   /* openclaw.loginTimeoutSeconds 900, 1..86400 */
+	int64_t openclaw_start_timeout_s;   /* openclaw.startTimeoutSeconds 90, 1..3600 */
+	int64_t openclaw_health_s;	    /* openclaw.healthSeconds 30, 1..3600 */
+	int64_t openclaw_idle_s;	    /* openclaw.idleSeconds 900, 1..604800 */
 	char *upstream_client_version;	    /* upstream.clientVersion "0.169.0" */
 	char *default_model;		    /* modelDefault "gpt-5.4" */
 	struct conf_name_map model_aliases; /* models.aliases {} */

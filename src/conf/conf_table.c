@@ -110,6 +110,26 @@ static bool is_proxy(struct sv text)
 	return false;
 }
 
+/* Programs run in directories of their own, where a relative path would be another one. */
+static bool is_command(struct sv text)
+{
+	return text.n > 0 && (text.p[0] == '/' || !memchr(text.p, '/', text.n));
+}
+
+/* Names a directory of OpenClaw. */
+static bool is_agent_id(struct sv text)
+{
+	for (size_t i = 0; i < text.n; i++) {
+		char c = text.p[i];
+		bool is_word =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+		if (!is_word && (i == 0 || (c != '-' && c != '_')))
+			return false;
+	}
+	return text.n > 0 && text.n <= 64;
+}
+
 #define AT(member) offsetof(struct conf, member)
 #define WEEK_S (7.0 * 24 * 3600)
 
@@ -296,6 +316,8 @@ static const struct conf_key rows[] = {
 		.original = true,
 		.offset = AT(runner_agent_id),
 		.fallback = "\"relay\"",
+		.is_valid = is_agent_id,
+		.expected = "letters, digits, - and _",
 		.help = "Agent id of the legacy `openclaw` runner.",
 	},
 	{
@@ -585,6 +607,61 @@ static const struct conf_key rows[] = {
 		.is_valid = is_proxy,
 		.expected = "empty, \"none\", or the URL of an HTTP or SOCKS proxy",
 		.help = "Proxy towards upstream. Empty: as the environment says; `none`: no proxy.",
+	},
+	{
+		.name = "openclaw.command",
+		.type = CONF_STRING,
+		.offset = AT(openclaw_command),
+		.fallback = "\"openclaw\"",
+		.is_valid = is_command,
+		.expected = "the name of a program or an absolute path",
+		.help = "The program of the legacy `openclaw` backends.",
+	},
+	{
+		.name = "openclaw.commandTimeoutSeconds",
+		.type = CONF_INT,
+		.offset = AT(openclaw_command_timeout_s),
+		.fallback = "60",
+		.min = 1,
+		.max = 3600,
+		.help = "How long `openclaw status --usage` may take.",
+	},
+	{
+		.name = "openclaw.loginTimeoutSeconds",
+		.type = CONF_INT,
+		.offset = AT(openclaw_login_timeout_s),
+		.fallback = "900",
+		.min = 1,
+		.max = 86400,
+		.help = "How long a login with `openclaw` may take.",
+	},
+	{
+		.name = "openclaw.startTimeoutSeconds",
+		.type = CONF_INT,
+		.offset = AT(openclaw_start_timeout_s),
+		.fallback = "90",
+		.min = 1,
+		.max = 3600,
+		.help = "How long an `openclaw` gateway may take until it answers.",
+	},
+	{
+		.name = "openclaw.healthSeconds",
+		.type = CONF_INT,
+		.offset = AT(openclaw_health_s),
+		.fallback = "30",
+		.min = 1,
+		.max = 3600,
+		.help = "How often a running gateway is asked whether it is well. One that does "
+			"not answer three times is replaced.",
+	},
+	{
+		.name = "openclaw.idleSeconds",
+		.type = CONF_INT,
+		.offset = AT(openclaw_idle_s),
+		.fallback = "900",
+		.min = 1,
+		.max = WEEK_S,
+		.help = "A gateway that no request has used for so long is stopped.",
 	},
 };
 

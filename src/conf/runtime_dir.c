@@ -3,11 +3,10 @@
 #include "base/clock.h"
 #include "base/durable.h"
 #include "base/limits.h"
-#include "conf/conf_table.h"
+#include "conf/conf_edit.h"
 #include "conf/json_file.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -104,23 +103,44 @@ static json_t *fresh_config(const char *root, const char *profile)
 	return doc;
 }
 
-/* What a forced rewrite keeps of the old file: tokens, and what this program does not know. */
-static void keep_from(const struct conf *old, const json_t *old_doc, json_t *doc)
+/* What is left of a document without all keys that this program knows. New reference. */
+static json_t *unknown_part(const json_t *doc)
+{
+	json_t *rest = json_deep_copy(doc);
+	size_t count;
+	const struct conf_key *rows = conf_table(&count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (conf_edit_drop(rest, rows[i].name) != 0)
+			continue; /* it was not there */
+	}
+	return rest;
+}
+
+/* What a forced rewrite keeps of the old file, even when a value in it is wrong: tokens, and what
+ * this program does not know. */
+static void keep_from(const json_t *old_doc, json_t *doc)
 {
 	static const char *const tokens[] = {"authToken", "authTokenAliases", "adminToken"};
+	json_t *unknown = unknown_part(old_doc);
+	const char *name;
+	json_t *value;
 
 	for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
-		json_t *value = json_object_get(old_doc, tokens[i]);
-
+		value = json_object_get(old_doc, tokens[i]);
 		if (value)
 			json_object_set(doc, tokens[i], value);
 	}
-	for (size_t i = 0; old && i < old->unknown_count; i++) {
-		json_t *value = json_object_get(old_doc, old->unknown_keys[i]);
+	json_object_foreach(unknown, name, value)
+	{
+		json_t *group = json_object_get(doc, name);
 
-		if (value)
-			json_object_set(doc, old->unknown_keys[i], value);
+		if (!group)
+			json_object_set(doc, name, value);
+		else if (json_is_object(group) && json_is_object(value))
+			json_object_update_missing(group, value);
 	}
+	json_decref(unknown);
 }
 
 /* A file that cannot be read for its tokens is put aside, not lost. */
@@ -137,24 +157,35 @@ static int set_aside(const char *path)
 	return err;
 }
 
-static int rewrite_config(const char *root, const char *path, json_t *doc)
+static int rewrite_config(const char *path, json_t *doc)
 {
-	struct conf_error ignored;
-	struct conf *old = NULL;
 	json_t *old_doc = NULL;
 	char problem[128];
 	int err = json_file_read(path, LIMIT_CONFIG_FILE_BYTES, &old_doc, problem, sizeof(problem));
 
 	if (err == -EINVAL)
 		err = set_aside(path);
-	else if (!err && conf_load(root, NULL, &old, &ignored) != 0)
-		old = NULL; /* some value is wrong: that is why it is rewritten */
 	if (!err && old_doc)
-		keep_from(old, old_doc, doc);
+		keep_from(old_doc, doc);
 	if (!err)
 		err = json_file_write(path, doc);
-	conf_unref(old);
 	json_decref(old_doc);
+	return err;
+}
+
+/* The lock keeps a change out that another program is making meanwhile. */
+static int rewrite_locked(const char *root, const char *path, json_t *doc)
+{
+	enum { PATIENCE_MS = 10000 };
+	char *lock = runtime_lock_path(root);
+	int fd;
+	int err = durable_lock(lock, PATIENCE_MS, &fd);
+
+	free(lock);
+	if (err)
+		return err;
+	err = rewrite_config(path, doc);
+	durable_unlock(fd);
 	return err;
 }
 
@@ -165,7 +196,7 @@ static int create_config(const char *root, const char *profile, bool force)
 	int err = json_file_create(path, doc);
 
 	if (err == -EEXIST)
-		err = force ? rewrite_config(root, path, doc) : 0;
+		err = force ? rewrite_locked(root, path, doc) : 0;
 	json_decref(doc);
 	free(path);
 	return err;
@@ -210,22 +241,11 @@ int runtime_create(const char *root, const char *profile, bool force)
 	return err;
 }
 
-static int on_tree_entry(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-	(void)st;
-	(void)type;
-	(void)at;
-	return remove(path) == 0 ? 0 : errno;
-}
-
 int runtime_remove_slot(const char *root, const char *slot_id)
 {
-	enum { OPEN_DIRECTORIES = 16 };
 	char *path = slot_path(root, slot_id, "");
-	int result = nftw(path, on_tree_entry, OPEN_DIRECTORIES, FTW_DEPTH | FTW_PHYS);
+	int err = durable_remove_tree(path);
 
-	if (result < 0)
-		result = errno;
 	free(path);
-	return result == ENOENT ? 0 : -result;
+	return err;
 }

@@ -23,7 +23,7 @@ struct entry {
 	struct entry *newer, *older;
 	struct kept_owner owner;
 	int64_t used_ms;
-	size_t piece_room;
+	size_t item_room, piece_room;
 	size_t cost; /* without what the pieces take */
 };
 
@@ -182,19 +182,51 @@ void continuation_configure(struct continuation *c, const struct continuation_li
 
 /* --- to keep an answer --- */
 
+/* What a list costs is bounded by the answer's cap, however small its items are. */
+static int grow_items(struct continuation *c, struct entry *e)
+{
+	size_t room = e->item_room ? e->item_room * 2 : 16;
+	struct kept_item **grown;
+
+	if (room > continuation_answer_cap(c) / sizeof(*grown))
+		return -E2BIG;
+	grown = mem_try_alloc(room * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	if (e->answer.item_count)
+		memcpy(grown, e->answer.items, e->answer.item_count * sizeof(*grown));
+	free(e->answer.items);
+	e->answer.items = grown;
+	e->item_room = room;
+	return 0;
+}
+
+static int add_item(struct continuation *c, struct entry *e, struct jv json)
+{
+	struct kept_answer *a = &e->answer;
+	struct kept_item *item;
+
+	if (a->item_count == e->item_room) {
+		int rc = grow_items(c, e);
+
+		if (rc)
+			return rc;
+	}
+	item = kept_items_put(c->kept, e->owner, json, true);
+	if (!item)
+		return -ENOMEM;
+	a->items[a->item_count++] = item;
+	return 0;
+}
+
 static int add_items(struct continuation *c, struct entry *e, struct jv list)
 {
 	struct jv_iter it = jv_iter(list);
-	struct kept_answer *a = &e->answer;
+	int rc = 0;
 
-	while (jv_next(&it)) {
-		struct kept_item *item = kept_items_put(c->kept, e->owner, it.value, true);
-
-		if (!item)
-			return -ENOMEM;
-		a->items[a->item_count++] = item;
-	}
-	return 0;
+	while (!rc && jv_next(&it))
+		rc = add_item(c, e, it.value);
+	return rc;
 }
 
 static int add_piece(struct continuation *c, struct entry *e, struct sv text)
@@ -245,23 +277,17 @@ static int add_object(struct continuation *c, struct entry *e, struct jv object,
 static int fill(struct continuation *c, struct entry *e, const struct continuation_put *put)
 {
 	struct jv output = jv_get(put->object, SV("output"));
-	size_t room = jv_count(put->input) + jv_count(output);
-	int rc;
+	int rc = add_items(c, e, put->input);
 
-	if (room > continuation_answer_cap(c) / sizeof(struct kept_item *))
-		return -E2BIG;
-	e->answer.items = mem_try_alloc((room ? room : 1) * sizeof(struct kept_item *));
-	if (!e->answer.items)
-		return -ENOMEM;
-	rc = add_items(c, e, put->input);
 	e->answer.input_count = e->answer.item_count;
+	e->answer.stale_count = put->stale_input ? e->answer.item_count : 0;
 	if (!rc)
 		rc = add_items(c, e, output);
 	if (!rc)
 		rc = add_object(c, e, put->object, output);
 	e->answer.session = mem_strndup(put->session.n ? put->session.p : "", put->session.n);
-	e->cost = sizeof(*e) + put->session.n + room * sizeof(struct kept_item *) +
-		  e->piece_room * sizeof(struct kept_item *) + 5 * ALLOCATION_COST;
+	e->cost = sizeof(*e) + put->session.n +
+		  (e->item_room + e->piece_room) * sizeof(struct kept_item *) + 5 * ALLOCATION_COST;
 	return rc;
 }
 

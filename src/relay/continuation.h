@@ -26,6 +26,9 @@ struct kept_answer {
 	char *id, *session;	  /* session: what names its conversation upstream */
 	struct kept_item **items; /* input_count of the input, then the output's */
 	size_t input_count, item_count;
+	/* Reasoning among so many first items was refused by the account that answered: who goes on
+	 * from the answer leaves it out. */
+	size_t stale_count;
 	struct kept_item **pieces; /* of its object; the output stands before pieces[output_at] */
 	size_t piece_count, output_at;
 };
@@ -44,6 +47,7 @@ struct continuation_put {
 	struct kept_owner owner;
 	struct sv session;
 	struct jv input;  /* an array: all items, former ones included */
+	bool stale_input; /* its reasoning was refused: stale_count */
 	struct jv object; /* the answer as the client got it */
 };
 /*

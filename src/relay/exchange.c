@@ -15,6 +15,8 @@
 #include "relay/relay.h"
 #include "relay/retry.h"
 #include "relay/router.h"
+#include "relay/runner.h"
+#include "relay/session_key.h"
 #include "slots/refresher.h"
 #include "slots/upkeep.h"
 
@@ -69,6 +71,8 @@ struct exchange {
 	struct timer token_wait;
 	char sent_token[IDENT_HEX_SIZE]; /* fingerprint of what the running attempt sent */
 
+	const struct runner *runner;
+	struct runner_place place; /* of the attempt */
 	struct upstream *upstream;
 	struct http_header *headers; /* of the running attempt; wiped at its end */
 	size_t header_count;
@@ -100,8 +104,10 @@ static void on_reap(struct deferred *d)
 	free(ex);
 }
 
-static void wipe_headers(struct exchange *ex)
+/* What the attempt had for itself. */
+static void leave_place(struct exchange *ex)
 {
+	runner_leave(&ex->place);
 	codex_headers_wipe(ex->headers, ex->header_count);
 	ex->header_count = 0;
 }
@@ -182,12 +188,12 @@ static void cancel_attempt(struct exchange *ex)
 {
 	struct slot_verdict nobody = {.kind = VERDICT_CANCELLED};
 
+	leave_place(ex);
 	if (ex->upstream) {
 		nobody.meters = upstream_meters(ex->upstream);
 		lease_release(&ex->lease, &nobody, clock_wall_ms());
 		upstream_cancel(ex->upstream);
 		ex->upstream = NULL;
-		wipe_headers(ex);
 	}
 	lease_release(&ex->lease, &nobody, clock_wall_ms());
 }
@@ -249,7 +255,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 static void end_attempt(struct exchange *ex, const struct slot_verdict *verdict)
 {
 	ex->upstream = NULL;
-	wipe_headers(ex);
+	leave_place(ex);
 	lease_release(&ex->lease, verdict, clock_wall_ms());
 }
 
@@ -276,7 +282,7 @@ static void finish(struct exchange *ex)
 		on_answer_error(ex, err);
 		return;
 	}
-	recall_keep(&ex->recall, &ex->turn, ex->session);
+	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -305,7 +311,7 @@ static void on_upstream_event(struct upstream *u, void *arg, const struct event 
 		set_state(ex, STREAM);
 	if (ev->type == EVENT_RATE_LIMITS)
 		note_meters(ex, u);
-	err = answer_event(&ex->answer, ev);
+	err = runner_event(ex->runner, &ex->answer, ex->turn.model, ev);
 	if (err)
 		on_answer_error(ex, err);
 	else if (ex->turn.satisfied && !event_is_terminal(ev->type))
@@ -466,7 +472,7 @@ static void on_upstream_end(struct upstream *u, void *arg, const struct failure 
 		return;
 	}
 	ex->upstream = NULL;
-	wipe_headers(ex);
+	leave_place(ex);
 	lease_note(&ex->lease, &verdict, clock_wall_ms());
 	retry_or_fail(ex, failure);
 }
@@ -490,7 +496,7 @@ static int build_body(struct exchange *ex, struct api_err *err)
 
 	if (ex->upstream_body.len)
 		return 0;
-	return codex_body_build(ex->turn.upstream, &options, &ex->upstream_body, err);
+	return ex->runner->body(ex->conf, ex->turn.upstream, &options, &ex->upstream_body, err);
 }
 
 static int build_headers(struct exchange *ex, const struct codex_cred *cred)
@@ -509,13 +515,19 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 						     : SV("text/event-stream"),
 		.content_type = SV("application/json"),
 	};
+	const struct runner_head head = {
+		.cred = cred,
+		.options = &options,
+		.model = ex->turn.model,
+		.arena = &ex->arena,
+	};
 
 	if (!ex->headers)
 		ex->headers =
 			arena_alloc(&ex->arena, CODEX_HEADERS_MAX * sizeof(struct http_header));
 	if (!ex->headers)
 		return -ENOMEM;
-	return codex_headers_build(cred, &options, &ex->arena, ex->headers, &ex->header_count);
+	return ex->runner->headers(&ex->place, &head, ex->headers, &ex->header_count);
 }
 
 static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
@@ -531,11 +543,10 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,
 	};
 
-	snprintf(url, sizeof(url), "%.*s/codex/responses%s", SV_ARG(cred->base_url),
-		ex->turn.dialect->compacts ? "/compact" : "");
+	ex->runner->url(&ex->place, cred, ex->turn.dialect->compacts, url, sizeof(url));
 	ex->retry.attempts++;
-	ex->upstream =
-		upstream_start(ex->relay->loop, ex->relay->pool, &request, &upstream_ops, ex);
+	ex->upstream = upstream_start(
+		ex->relay->loop, ex->runner->pool(&ex->place), &request, &upstream_ops, ex);
 }
 
 /* The slot's file holds a token that cannot be sent: the slot is out until it brings another. */
@@ -551,21 +562,18 @@ static void refuse_token(struct exchange *ex)
 
 	api_err_set(&f.err, 502, "server_error", "bad_slot_credential",
 		"The slot's access token is not usable.");
+	leave_place(ex);
 	lease_note(&ex->lease, &verdict, clock_wall_ms());
 	retry_or_fail(ex, &f);
 }
 
-static void start_attempt(struct exchange *ex)
+static void start_request(struct exchange *ex)
 {
 	struct codex_cred cred = slot_cred(ex->lease.slot);
 	struct api_err err;
-	int rc;
+	int rc = build_body(ex, &err);
 
-	set_state(ex, CONNECT);
-	if (!ex->first_attempt_us)
-		ex->first_attempt_us = clock_mono_us();
 	memcpy(ex->sent_token, ex->lease.slot->token_fingerprint, sizeof(ex->sent_token));
-	rc = build_body(ex, &err);
 	if (rc == -EINVAL) {
 		cancel_attempt(ex);
 		fail(ex, &err);
@@ -585,6 +593,37 @@ static void start_attempt(struct exchange *ex)
 		return;
 	}
 	start_upstream(ex, &cred);
+}
+
+/* The place where the attempt would run did not come up. */
+static void give_place_up(struct exchange *ex, const char *problem)
+{
+	struct failure f;
+	struct slot_verdict verdict = {.kind = VERDICT_FAILURE, .failure = &f};
+
+	runner_failure(problem, &f);
+	ex->retry.attempts++;
+	lease_note(&ex->lease, &verdict, clock_wall_ms());
+	retry_or_fail(ex, &f);
+}
+
+static void on_place_open(struct runner_place *place, const char *problem)
+{
+	struct exchange *ex = CONTAINER_OF(place, struct exchange, place);
+
+	if (problem)
+		give_place_up(ex, problem);
+	else
+		start_request(ex);
+}
+
+static void start_attempt(struct exchange *ex)
+{
+	set_state(ex, CONNECT);
+	if (!ex->first_attempt_us)
+		ex->first_attempt_us = clock_mono_us();
+	if (ex->runner->open(&ex->place, ex->lease.slot))
+		start_request(ex);
 }
 
 /* --- waiting for the slot's token --- */
@@ -746,36 +785,6 @@ static void on_backoff_over(struct timer *t)
 
 /* --- the beginning --- */
 
-static struct sv usable_session(struct exchange *ex, struct sv key)
-{
-	char derived[IDENT_UUID_SIZE];
-
-	/* It becomes a header and the cache key. */
-	if (key.n <= CODEX_CACHE_KEY_BYTES && http_is_field_value(key))
-		return arena_dup(&ex->arena, key);
-	ident_derived_uuid(&key, 1, derived);
-	return arena_dup(&ex->arena, sv_cstr(derived));
-}
-
-/*
- * What names the conversation: the client's header, its prompt_cache_key, the answer that it goes
- * on from, else what it begins with.
- */
-static struct sv find_session(struct exchange *ex, const struct http_request *request)
-{
-	struct sv key = codex_client_session(request);
-	char derived[IDENT_UUID_SIZE];
-
-	if (key.n)
-		return usable_session(ex, key);
-	if (!jv_str(jv_get(ex->turn.upstream, SV("prompt_cache_key")), &ex->arena, &key) && key.n)
-		return usable_session(ex, key);
-	if (ex->recall.session.n)
-		return ex->recall.session;
-	codex_body_derive_key(ex->turn.upstream, derived);
-	return arena_dup(&ex->arena, sv_cstr(derived));
-}
-
 static int read_body(struct exchange *ex, struct api_err *err)
 {
 	struct jv_error where;
@@ -788,6 +797,9 @@ static int read_body(struct exchange *ex, struct api_err *err)
 	if (!jv_is(ex->turn.request, JV_OBJECT))
 		return api_err_set(err, 400, "invalid_request_error", "invalid_json",
 			"The request body must be a JSON object.");
+	if (ex->turn.dialect->compacts && !ex->runner->compacts)
+		return api_err_set(err, 400, "invalid_request_error", "unsupported",
+			"The runner '%s' cannot compact a conversation.", ex->runner->name);
 	return ex->turn.dialect->parse(&ex->turn, err);
 }
 
@@ -831,6 +843,8 @@ static struct exchange *exchange_new(
 
 	ex->relay = relay;
 	ex->conf = conf_ref(relay->conf);
+	ex->runner = runner_of(ex->conf);
+	ex->place = (struct runner_place){.relay = relay, .on_open = on_place_open};
 	ex->stream = stream;
 	ident_uuid7(ex->id);
 	ex->times.started_us = http_stream_started_us(stream);
@@ -869,7 +883,7 @@ static void say_offline(struct exchange *ex, struct sv text)
 		fail_out_of_memory(ex);
 		return;
 	}
-	recall_keep(&ex->recall, &ex->turn, ex->session);
+	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -903,7 +917,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 		return;
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
-	ex->session = find_session(ex, request);
+	ex->session = session_key_of(&ex->turn, request, ex->recall.session);
 	exchange_log_session(&ex->log, ex->session);
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
 	answer_wait(&ex->answer);

@@ -99,15 +99,26 @@ static int write_item(struct expansion *x, struct jw *w, struct jv item, size_t 
 	return 0;
 }
 
+/* The items of the former answer as its account got them: its prompt cache knows them. */
+static void write_previous(const struct kept_answer *previous, struct jw *w)
+{
+	for (size_t i = 0; i < previous->item_count; i++) {
+		struct jv item = kept_item_json(previous->items[i]);
+
+		if (i >= previous->stale_count ||
+			!jv_str_eq(jv_get(item, SV("type")), SV("reasoning")))
+			jw_jv(w, item);
+	}
+}
+
 static int write_input(struct expansion *x, struct jw *w)
 {
-	const struct kept_answer *previous = x->previous;
 	struct jv_iter it = jv_iter(x->input);
 	int rc = 0;
 
 	jw_arr(w);
-	for (size_t i = 0; previous && i < previous->item_count; i++)
-		jw_jv(w, kept_item_json(previous->items[i]));
+	if (x->previous)
+		write_previous(x->previous, w);
 	if (jv_is(x->input, JV_STRING))
 		items_write_text(w, x->input);
 	for (size_t i = 0; !rc && !buf_error(w->out) && jv_next(&it); i++)
@@ -155,15 +166,16 @@ static int expand(struct expansion *x)
 	buf_fini(&t->built);
 	buf_move(&out, &t->built);
 	t->upstream = jv_trusted(buf_sv(&t->built));
+	x->recall->input = jv_get(t->upstream, SV("input"));
 	return 0;
 }
 
-static void decide_to_keep(struct turn *t, struct jv store, const struct continuation *c)
+static void decide_to_keep(struct recall *r, struct turn *t, struct jv store)
 {
-	size_t cap = continuation_answer_cap(c);
+	size_t cap = continuation_answer_cap(r->continuation);
 
-	t->store = t->dialect->stores && continuation_is_enabled(c) && !jv_is(store, JV_FALSE) &&
-		   jv_get(t->upstream, SV("input")).n < cap;
+	t->store = t->dialect->stores && continuation_is_enabled(r->continuation) &&
+		   !jv_is(store, JV_FALSE) && r->input.n < cap;
 	if (t->store) {
 		buf_fini(&t->stored);
 		buf_init(&t->stored, cap);
@@ -186,20 +198,22 @@ int recall_expand(struct recall *recall, struct continuation *continuation, stru
 	};
 	jv_pick(t->upstream, keys, ARRAY_LEN(keys), member);
 	x.previous_id = member[0];
-	x.input = member[1];
+	x.input = recall->input = member[1];
 	rc = expand(&x);
 	if (rc)
 		return rc;
-	decide_to_keep(t, member[2], continuation);
+	decide_to_keep(recall, t, member[2]);
 	return 0;
 }
 
-static void put(struct recall *recall, struct jv object, struct jv input, struct sv session)
+static void put(
+	struct recall *recall, struct jv object, struct jv input, struct sv session, bool stripped)
 {
 	struct continuation_put put = {
 		.owner = recall->owner,
 		.session = session,
 		.input = input,
+		.stale_input = stripped,
 		.object = object,
 	};
 	int rc = continuation_put(recall->continuation, &put, clock_mono_ms());
@@ -208,25 +222,24 @@ static void put(struct recall *recall, struct jv object, struct jv input, struct
 		log_warn("continuation.not_kept", SV("the answer cannot be gone on from"), rc);
 }
 
-void recall_keep(struct recall *recall, struct turn *t, struct sv session)
+void recall_keep(struct recall *recall, struct turn *t, struct sv session, bool stripped)
 {
-	struct jv input;
 	struct buf list;
 	struct jw w;
 
 	if (!t->store || !t->stored.len || buf_error(&t->stored))
 		return;
-	input = jv_get(t->upstream, SV("input"));
-	if (jv_is(input, JV_ARRAY)) {
-		put(recall, jv_trusted(buf_sv(&t->stored)), input, session);
+	if (jv_is(recall->input, JV_ARRAY)) {
+		put(recall, jv_trusted(buf_sv(&t->stored)), recall->input, session, stripped);
 		return;
 	}
 	buf_init(&list, LIMIT_EXPANDED_BODY_BYTES);
 	w = jw_begin(&list);
 	jw_arr(&w);
-	items_write_text(&w, input);
+	items_write_text(&w, recall->input);
 	jw_end(&w);
 	if (!buf_error(&list))
-		put(recall, jv_trusted(buf_sv(&t->stored)), jv_trusted(buf_sv(&list)), session);
+		put(recall, jv_trusted(buf_sv(&t->stored)), jv_trusted(buf_sv(&list)), session,
+			stripped);
 	buf_fini(&list);
 }

@@ -13,6 +13,7 @@
 struct recall {
 	struct continuation *continuation;
 	struct kept_owner owner;
+	struct jv input;   /* of the internal form: large requests are looked through once */
 	struct sv session; /* what names the conversation that the request goes on with, or empty;
 			      in the turn's arena */
 };
@@ -25,8 +26,11 @@ struct recall {
  */
 int recall_expand(struct recall *recall, struct continuation *continuation, struct sv token,
 	struct turn *t, struct api_err *err) MUST_CHECK;
-/* The answer is complete and was given to the client. session: its conversation's. */
-void recall_keep(struct recall *recall, struct turn *t, struct sv session);
+/*
+ * The answer is complete and was given to the client. session: its conversation's. stripped:
+ * upstream got the request without its reasoning, which another account had made.
+ */
+void recall_keep(struct recall *recall, struct turn *t, struct sv session, bool stripped);
 
 /* 400: no answer is known under this id. */
 int recall_refuse_previous(struct sv id, struct api_err *err);

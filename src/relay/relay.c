@@ -4,6 +4,9 @@
 #include "base/log.h"
 #include "conf/runtime_dir.h"
 #include "io/fetch_conf.h"
+#include "openclaw/openclaw_gateway.h"
+#include "openclaw/openclaw_room.h"
+#include "openclaw/openclaw_usage.h"
 #include "relay/continuation.h"
 #include "relay/exchange.h"
 #include "relay/router.h"
@@ -155,6 +158,7 @@ static void close_all(struct relay *r)
 	dir_watch_free(r->watch);
 	r->watch = NULL;
 	exchange_abort_all(r);
+	openclaw_gateways_stop(r->gateways);
 	if (r->extension)
 		r->extension->on_stop(r);
 	if (r->upkeep)
@@ -324,10 +328,14 @@ static void start_env(struct relay *r)
 		.table = r->slots,
 		.root = r->root,
 		.conf = r->conf,
+		.openclaw_usage = openclaw_usage_source(),
 	};
 	r->env.refresher = refresher_new(&r->env);
 	r->auth_watch = auth_watch_new(&r->env);
 	r->upkeep = upkeep_new(&r->env);
+	/* What a relay left that was killed. */
+	openclaw_room_sweep(r->root);
+	r->gateways = openclaw_gateways_new(&r->env);
 }
 
 static int start(struct relay *r)
@@ -381,6 +389,7 @@ static void tear_down(struct relay *r)
 	upkeep_free(r->upkeep);
 	refresher_free(r->env.refresher);
 	auth_watch_free(r->auth_watch);
+	openclaw_gateways_free(r->gateways);
 	saver_free(r->saver);
 	waitq_free(r->waitq);
 	if (r->loop)

@@ -18,6 +18,7 @@
 
 struct continuation;
 struct exchange;
+struct openclaw_gateways;
 struct upkeep;
 struct relay;
 struct route;
@@ -45,7 +46,8 @@ struct relay {
 	struct upkeep *upkeep; /* usage and models of all slots */
 	struct http_server *server;
 	struct waitq *waitq;
-	struct saver *saver;	       /* writes slot state, debounced */
+	struct openclaw_gateways *gateways; /* of the legacy runner; none runs until it is used */
+	struct saver *saver;		    /* writes slot state, debounced */
 	struct slot_env env;	       /* loop, pool, slots and conf for the slots' own requests */
 	struct auth_watch *auth_watch; /* credentials that other processes write */
 	struct dir_watch *watch; /* of config/: edits by the CLI; NULL when it cannot be watched */

@@ -489,7 +489,8 @@ static void want(struct refresher *r, struct slot *s, const char *refused, bool 
 		refresher_leave(w);
 		snprintf(w->refused, sizeof(w->refused), "%s", refused ? refused : "");
 	}
-	if ((e && e->told) || is_settled(r, s, refused, forced)) {
+	/* One that found the lock taken is not over: it starts again. */
+	if ((e && e->told && e->end != REFRESH_END_LOCKED) || is_settled(r, s, refused, forced)) {
 		if (w)
 			answer_later(r, w, result_of(s, w, standing(s, clock_wall_ms())));
 		return;

@@ -9,6 +9,7 @@
 #include "slots/slot_table.h"
 
 struct refresher;
+struct usage_source;
 
 struct slot_env {
 	struct loop *loop;
@@ -17,6 +18,7 @@ struct slot_env {
 	const char *root;  /* runtime directory */
 	struct conf *conf; /* replaced on reload */
 	struct refresher *refresher;
+	const struct usage_source *openclaw_usage; /* of the folder behind; NULL: none */
 };
 
 #endif

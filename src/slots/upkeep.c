@@ -171,7 +171,7 @@ static int64_t due_ms(const struct upkeep *u, size_t index, enum topic topic, in
 	if (topic == MODELS)
 		return models_plan_due_ms(
 			s, &k->poll[MODELS], k->models_outdated, conf->models_ttl_s * 1000, now_ms);
-	if (usage_check_source(conf) == usage_source_local_cache())
+	if (usage_check_source(u->env) == usage_source_local_cache())
 		return POLL_NEVER;
 	usage = usage_plan_of(s, &k->poll[USAGE]);
 	return usage_plan_due_ms(&usage, conf->usage_ttl_s * 1000, now_ms);

@@ -18,11 +18,13 @@ struct usage_check {
 	void *arg;
 };
 
-const struct usage_source *usage_check_source(const struct conf *conf)
+const struct usage_source *usage_check_source(const struct slot_env *env)
 {
-	switch (conf->usage_backend) {
+	switch (env->conf->usage_backend) {
 	case BACKEND_LOCAL_CACHE:
 		return usage_source_local_cache();
+	case BACKEND_OPENCLAW:
+		return env->openclaw_usage ? env->openclaw_usage : usage_source_local_cache();
 	default:
 		return usage_source_codex_api();
 	}
@@ -95,7 +97,7 @@ struct usage_check *usage_check_start(struct slot_env *env, const struct slot *s
 	struct usage_check *c = mem_zalloc(sizeof(*c));
 
 	c->env = env;
-	c->source = usage_check_source(env->conf);
+	c->source = usage_check_source(env);
 	memcpy(c->id, s->id, sizeof(c->id));
 	c->asked_ms = clock_wall_ms();
 	c->cooldowns = s->cooldowns;

@@ -31,7 +31,7 @@ struct usage_source {
 	void (*cancel)(void *running);
 };
 /* The one of the configuration. */
-const struct usage_source *usage_check_source(const struct conf *conf);
+const struct usage_source *usage_check_source(const struct slot_env *env);
 
 enum { USAGE_PROBLEM_SIZE = 192 };
 

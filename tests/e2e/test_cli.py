@@ -4,7 +4,6 @@ import copy
 import json
 import os
 import pathlib
-import pty
 import re
 import socket
 import stat
@@ -12,22 +11,18 @@ import subprocess
 
 import pytest
 
+import clilib
+from clilib import CONFIG, FAILED, NOT_FOUND, OK, USAGE
+
 RELAY = os.environ.get("RELAY_BIN")
 pytestmark = pytest.mark.skipif(not RELAY, reason="RELAY_BIN names the program")
 
-OK, FAILED, USAGE, CONFIG, NOT_FOUND = range(5)
 SHOWN_KEYS = {"id", "enabled", "label", "usage", "runtime", "busy", "sourceMeta"}
 USAGE_KEYS = {"usage5h", "usageWeek", "fivePct", "weekPct", "checkedAt"}
 RUNTIME_KEYS = {"cooldownUntil", "lastUsedAt", "lastError", "consecutiveFailures"}
 META_KEYS = {"email", "emailLabel", "accountId", "profileId", "expires", "savedAt",
              "usageFingerprint"}
 SECRET = "SECRET-access-token"
-
-
-def environment(**extra):
-    env = {k: v for k, v in os.environ.items()
-           if not k.startswith("CODEX_SLOT_RELAY_") and k not in ("NO_COLOR", "TERM")}
-    return env | {"TERM": "xterm", "LC_ALL": "C.UTF-8"} | extra
 
 
 class Relay:
@@ -37,7 +32,7 @@ class Relay:
     def run(self, *words, root=True, env=None):
         command = [RELAY, *(["--runtime-root", str(self.root)] if root else []), *words]
         return subprocess.run(command, capture_output=True, text=True, timeout=30,
-                              stdin=subprocess.DEVNULL, env=environment(**(env or {})))
+                              stdin=subprocess.DEVNULL, env=clilib.environment(**(env or {})))
 
     def json(self, *words):
         result = self.run(*words)
@@ -53,27 +48,11 @@ class Relay:
         assert SECRET not in result.stderr
         return result.stderr
 
-    def on_terminal(self, *words, env=None):
+    def on_terminal(self, *words, env=None, columns=160):
         """What a person sees: standard output is a pseudo-terminal."""
-        ours, theirs = pty.openpty()
-        command = [RELAY, "--runtime-root", str(self.root), *words]
-        child = subprocess.Popen(command, stdout=theirs, stderr=subprocess.PIPE,
-                                 stdin=subprocess.DEVNULL, env=environment(**(env or {})))
-        os.close(theirs)
-        seen = b""
-        while True:
-            try:
-                piece = os.read(ours, 65536)
-            except OSError:  # the other end is closed
-                break
-            if not piece:
-                break
-            seen += piece
-        os.close(ours)
-        errors = child.stderr.read().decode()
-        child.stderr.close()
-        assert child.wait(30) == OK, errors
-        return seen.decode().replace("\r\n", "\n")
+        done = clilib.on_terminal([RELAY, "--runtime-root", str(self.root), *words], columns, env)
+        assert done.status == OK, done.errors
+        return done.text
 
     def file(self, name):
         return json.loads((self.root / name).read_text())
@@ -162,7 +141,7 @@ def test_root_and_profile_of_the_environment(tmp_path):
 
 def test_default_root_is_below_the_working_directory(tmp_path):
     done = subprocess.run([RELAY, "init"], cwd=tmp_path, capture_output=True, timeout=30,
-                          env=environment())
+                          env=clilib.environment())
     assert done.returncode == OK
     assert (tmp_path / ".codex-slot-relay-runtime/config/relay.json").exists()
 
@@ -466,7 +445,7 @@ def test_table_on_a_terminal(original):
     text = original.on_terminal("slot-list")
     assert "\033[" in text
     plain = re.sub(r"\033\[[0-9;]*m", "", text).split("\n")
-    for title in ("SLOT", "ENABLED", "LABEL", "PLAN", "5H LEFT", "WEEK LEFT", "COOLDOWN",
+    for title in ("SLOT", "STATE", "LABEL", "PLAN", "5H LEFT", "WEEK LEFT", "COOLDOWN",
                   "LAST ERROR"):
         assert title in plain[0]
     first = next(line for line in plain if line.startswith("slot-1"))
@@ -494,7 +473,7 @@ def test_text_of_files_cannot_drive_the_terminal(original):
     path.write_text(json.dumps(doc))
     text = original.on_terminal("slot-list", env={"NO_COLOR": "1"})
     assert "\033" not in text and "\u009b" not in text
-    assert "a?[2Jb??31mc?d" in text
+    assert "a?[2Jb?31mc?d" in text
 
 
 def test_other_commands_on_a_terminal(original, tmp_path):
@@ -611,6 +590,6 @@ def test_directory_that_cannot_be_made(tmp_path):
 def test_full_disk_is_no_success(relay):
     with open("/dev/full", "w") as full:
         result = subprocess.run([RELAY, "--runtime-root", str(relay.root), "health"], stdout=full,
-                                stderr=subprocess.PIPE, text=True, timeout=30, env=environment())
+                                stderr=subprocess.PIPE, text=True, timeout=30, env=clilib.environment())
     assert result.returncode == FAILED
     assert "could not be written" in result.stderr

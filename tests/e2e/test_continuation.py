@@ -134,17 +134,23 @@ def test_an_answer_may_be_gone_on_from_without_new_input(relay):
 
 
 def test_a_conversation_survives_the_change_of_its_slot(sim, relay):
-    """Reasoning belongs to the account that made it: the other one gets the rest."""
+    """Reasoning belongs to the account that made it: the other one gets the rest, and is not asked twice."""
     first = ask(relay, "think, then say exactly: deep")
     assert first["output"][0]["type"] == "reasoning"
     sim.set_account(1, primary={"used_percent": 100, "reset_in_seconds": 1000})
-    reply = relay.responses("and on", previous_response_id=first["id"])
-    assert reply.status == 200 and reply.headers["x-relay-slot-id"] != "slot-1"
-    types = [item["type"] for item in inputs(sim)[-1]]
-    assert types == ["message", "message", "message"]
-    third = go_on(relay, reply.json, "once more")
-    assert [texts(i)[0] for i in inputs(sim)[-1]][1:] == ["deep", "and on", "and on", "once more"]
-    assert third["status"] == "completed"
+    reply = relay.responses("think, then say exactly: deeper", previous_response_id=first["id"])
+    slot = reply.headers["x-relay-slot-id"]
+    assert reply.status == 200 and slot != "slot-1"
+    assert [item["type"] for item in inputs(sim)[-1]] == ["message"] * 3
+    sim.clear_requests()
+    third = relay.responses("say exactly: deepest", previous_response_id=reply.json["id"])
+    assert third.headers["x-relay-slot-id"] == slot
+    assert len(sim.turns()) == 1
+    assert [item["type"] for item in inputs(sim)[-1]] == [
+        "message", "message", "message", "reasoning", "message", "message"]
+    assert inputs(sim)[-1][3] == reply.json["output"][0]
+    listed = relay.get(f"/v1/responses/{reply.json['id']}/input_items").json["data"]
+    assert [item["type"] for item in listed].count("reasoning") == 1
 
 
 def test_an_incomplete_answer_can_be_gone_on_from(sim, relay):
@@ -417,3 +423,20 @@ def test_histories_that_are_sent_again_and_again_are_kept_once(relay):
     # Each text is there as question and as answer, the answer in two forms.
     assert stats["bytes"] < 20 * (3 * size + 10000)
     assert items[-1]["role"] == assistant("x")["role"]
+
+
+# --- configuration
+
+def test_its_keys_stand_in_a_group_of_a_group(start_relay):
+    relay = start_relay(slots=0, start=False)
+    name = "responses.continuation."
+    relay.cli("config", "set", name + "ttlSeconds", "60")
+    relay.cli("config", "set", name + "enabled", "false")
+    document = relay.read_json("config/relay.json")
+    assert document["responses"] == {"continuation": {"ttlSeconds": 60, "enabled": False}}
+    assert relay.cli("config", "get", name + "ttlSeconds")["value"] == 60
+    for key in ("ttlSeconds", "enabled"):
+        relay.cli("config", "unset", name + key)
+    assert "responses" not in relay.read_json("config/relay.json")
+    relay.change_config({"responses": {"continuation": {"unheard": 1}, "other": {}}})
+    assert relay.cli("config", "check")["unknownKeys"] == [name + "unheard", "responses.other"]

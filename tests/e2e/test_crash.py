@@ -7,6 +7,7 @@ import subprocess
 import time
 
 from inotify import Watch
+from relaylib import QUIET
 from simlib import Background
 
 WRITES = 500
@@ -110,7 +111,7 @@ def kill_command(relay, arguments, seconds):
 
 
 def test_kill_9_at_random_points_of_state_writes(sim, start_relay):
-    relay = start_relay(slots=SLOTS, start=False)
+    relay = start_relay(slots=SLOTS, start=False, config=QUIET)
     chance = random.Random(SEED)
     prepare(relay)
     kinds = commands(relay)

@@ -1,4 +1,5 @@
 """Tokens that expire, are refused, rotate, get lost: one refresh, durable, and never a second one."""
+import copy
 import os
 import resource
 import signal
@@ -7,7 +8,7 @@ import time
 import pytest
 
 from inotify import Watch
-from relaylib import in_parallel, responses_text
+from relaylib import QUIET, Relay, in_parallel, merge, responses_text
 from simlib import Background
 
 TOKEN_LIFE = 864000  # seconds, of the simulator's tokens
@@ -16,6 +17,25 @@ NOTE = "state/slots/slot-1/agent/auth-profiles.json.refresh"
 PERMANENT = ["invalid_grant", "refresh_token_expired", "refresh_token_reused",
              "refresh_token_invalidated", "token_revoked", "app_session_terminated"]
 ELIGIBLE = ("chosen", "lower_rank", "unknown_usage", "below_threshold", "not_pinned")
+
+
+@pytest.fixture
+def start_relay(sim):
+    """As everywhere, but who asks for a token is the test."""
+    running = []
+
+    def start(config=None, **options):
+        config = merge(copy.deepcopy(QUIET), config or {})
+        running.append(Relay(sim, config=config, **options))
+        return running[-1]
+
+    yield start
+    for one in reversed(running):  # those that are beside another one first
+        try:
+            one.stop()
+        finally:
+            one.kill()
+            one.remove()
 
 
 def age_token(sim, account, left):
@@ -74,10 +94,10 @@ def limit_files(relay, size):
 # --- Once
 
 def test_expired_slot_hit_by_two_relays_and_two_commands_is_refreshed_once(sim, start_relay):
-    relay = start_relay(slots=1)
+    relay = start_relay(slots=1, config={"usage": {"backend": "codex-api"}})  # it may ask too
     other = start_relay(beside=relay)
-    expire(sim, relay, 1, other)
     sim.script(1, {"path": PATH, "delay_ms": 1500})
+    expire(sim, relay, 1, other)
     mark = other.mark()
     calls = [lambda i=i: (relay if i % 2 else other).responses(f"say exactly: {i}")
              for i in range(50)]

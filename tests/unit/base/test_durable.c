@@ -323,6 +323,21 @@ static void mkdirs_says_what_is_in_the_way(void **state)
 	assert_content("file", SV("x"));
 }
 
+static void a_tree_goes_and_what_its_links_point_at_stays(void **state)
+{
+	(void)state;
+	assert_int_equal(durable_mkdirs("tree/a/b", 0700), 0);
+	assert_int_equal(durable_mkdirs("kept", 0700), 0);
+	assert_int_equal(durable_write("tree/a/file", SV("x"), 0600), 0);
+	assert_int_equal(durable_write("kept/file", SV("x"), 0600), 0);
+	assert_int_equal(symlink("../../kept", "tree/a/link"), 0);
+	assert_int_equal(durable_remove_tree("tree"), 0);
+	assert_int_equal(access("tree", F_OK), -1);
+	assert_int_equal(access("kept/file", F_OK), 0);
+	assert_int_equal(durable_remove_tree("tree"), 0);
+	assert_int_equal(durable_remove_tree("kept"), 0);
+}
+
 static void a_lock_excludes_another(void **state)
 {
 	int first = -1;
@@ -427,6 +442,7 @@ int main(void)
 		TEST_IN_DIR(a_link_stays_a_link),
 		TEST_IN_DIR(mkdirs_makes_what_is_missing),
 		TEST_IN_DIR(mkdirs_says_what_is_in_the_way),
+		TEST_IN_DIR(a_tree_goes_and_what_its_links_point_at_stays),
 		TEST_IN_DIR(a_lock_excludes_another),
 		TEST_IN_DIR(a_lock_is_not_inherited_by_programs),
 		TEST_IN_DIR(a_lock_keeps_what_the_file_says),

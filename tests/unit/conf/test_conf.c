@@ -64,7 +64,8 @@ static const struct key_case cases[] = {
 		"one of \"codex-api\", \"local-cache\""},
 	{"runner.backend", "\"codex-direct\"", {"\"openclaw\""}, {"\"native\"", "[]"},
 		"one of \"codex-direct\""},
-	{"runner.agentId", "\"relay\"", {"\"x\""}, {"1"}, "a text"},
+	{"runner.agentId", "\"relay\"", {"\"x\"", "\"A-b_9\""},
+		{"1", "\"\"", "\"-a\"", "\"a/b\"", "\"..\""}, "letters, digits, - and _"},
 	{"modelDefault", "\"gpt-5.4\"", {"\"m\""}, {"\"\"", "1", "\" x\""}, "the name of a model"},
 	{"models.aliases", "{}", {"{\"fast\":\"gpt-5.4-mini\"}", "{\"a.b\":\"c/d\"}"},
 		{"[]", "\"a\"", "{\"a\":1}", "{\"a\":\"\"}", "{\"a b\":\"c\"}", "{\"\":\"c\"}"},
@@ -120,6 +121,18 @@ static const struct key_case cases[] = {
 	{"upstream.caFile", "\"\"", {"\"/ca.pem\""}, {"1"}, "a text"},
 	{"upstream.proxy", "\"\"", {"\"none\"", "\"socks5h://h:1\"", "\"http://h\""},
 		{"\"h:1\"", "\"http://\"", "1"}, "the URL of an HTTP or SOCKS proxy"},
+	{"openclaw.command", "\"openclaw\"", {"\"claw\"", "\"/opt/claw\""},
+		{"\"\"", "\"./claw\"", "\"bin/claw\"", "1"}, "a program or an absolute path"},
+	{"openclaw.commandTimeoutSeconds", "60", {"1", "3600"}, {INT_BAD("0", "3601")},
+		"between 1 and 3600"},
+	{"openclaw.loginTimeoutSeconds", "900", {"1", "86400"}, {INT_BAD("0", "86401")},
+		"between 1 and 86400"},
+	{"openclaw.startTimeoutSeconds", "90", {"1", "3600"}, {INT_BAD("0", "3601")},
+		"between 1 and 3600"},
+	{"openclaw.healthSeconds", "30", {"1", "3600"}, {INT_BAD("0", "3601")},
+		"between 1 and 3600"},
+	{"openclaw.idleSeconds", "900", {"1", "604800"}, {INT_BAD("0", "604801")},
+		"between 1 and 604800"},
 };
 
 /* {"group":{"name":value}} for "group.name". */

@@ -175,13 +175,14 @@ static void test_force_keeps_tokens_and_unknown_keys(void **state)
 	assert_int_equal(runtime_create(*state, NULL, false), 0);
 	put(*state, "config/relay.json",
 		"{\"authToken\":\"own\",\"authTokenAliases\":[\"a\"],\"usageTtlSeconds\":7,"
-		"\"future\":{\"x\":1}}");
+		"\"thresholds\":{\"min5hPct\":3,\"future\":4},\"future\":{\"x\":1}}");
 	assert_int_equal(runtime_create(*state, NULL, true), 0);
 	assert_int_equal(conf_load(*state, NULL, &c, &err), 0);
 	assert_int_equal(c->usage_ttl_s, 300);
 	assert_true(secret_equals(&c->auth_token, SV("own")));
 	assert_int_equal(c->alias_count, 1);
-	assert_int_equal(c->unknown_count, 1);
+	assert_int_equal((int)c->min_5h_pct, 15);
+	assert_int_equal(c->unknown_count, 2);
 	conf_unref(c);
 }
 
@@ -191,11 +192,14 @@ static void test_force_repairs_a_wrong_value(void **state)
 	struct conf *c;
 
 	assert_int_equal(runtime_create(*state, NULL, false), 0);
-	put(*state, "config/relay.json", "{\"authToken\":\"own\",\"usageTtlSeconds\":\"x\"}");
+	put(*state, "config/relay.json",
+		"{\"authToken\":\"own\",\"usageTtlSeconds\":\"x\",\"cooldown\":5,"
+		"\"auth\":{\"future\":1}}");
 	assert_int_equal(conf_load(*state, NULL, &c, &err), -EINVAL);
 	assert_int_equal(runtime_create(*state, NULL, true), 0);
 	assert_int_equal(conf_load(*state, NULL, &c, &err), 0);
 	assert_true(secret_equals(&c->auth_token, SV("own")));
+	assert_int_equal(c->unknown_count, 1);
 	conf_unref(c);
 }
 

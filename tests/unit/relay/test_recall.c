@@ -77,7 +77,7 @@ static int ask(struct asked *a, const char *body)
 static void answer(struct asked *a, const char *object)
 {
 	buf_add_cstr(&a->turn.stored, object);
-	recall_keep(&a->recall, &a->turn, SV("session"));
+	recall_keep(&a->recall, &a->turn, SV("session"), false);
 }
 
 static struct sv upstream(struct asked *a)
@@ -139,6 +139,24 @@ static void test_a_chain_has_all_items_in_their_order(void **state)
 			   "{\"id\":\"msg_1\",\"a\": 1},{\"type\":\"message\",\"role\":\"user\","
 			   "\"content\":[{\"type\":\"input_text\",\"text\":\"more\"}]},"
 			   "{\"id\":\"msg_2\"}]}");
+}
+
+static void test_reasoning_that_was_refused_is_left_out_from_then_on(void **state)
+{
+	struct asked *a = *state;
+
+	assert_int_equal(
+		ask(a, "{\"input\":[{\"u\":1},{\"type\":\"reasoning\",\"id\":\"rs_1\"}]}"), 0);
+	buf_add_cstr(&a->turn.stored,
+		"{\"id\":\"resp_1\",\"output\":[{\"type\":\"reasoning\",\"id\":\"rs_2\"}]}");
+	recall_keep(&a->recall, &a->turn, SV("session"), true);
+	begin(a, &dialect_responses);
+	assert_int_equal(
+		ask(a, "{\"previous_response_id\":\"resp_1\",\"input\":[{\"id\":\"rs_1\"}]}"), 0);
+	/* Who names it gets it. */
+	assert_upstream(a, "{\"previous_response_id\":\"resp_1\",\"input\":[{\"u\":1},"
+			   "{\"type\":\"reasoning\",\"id\":\"rs_2\"},"
+			   "{\"type\":\"reasoning\",\"id\":\"rs_1\"}]}");
 }
 
 static void test_a_text_is_kept_as_the_message_that_upstream_got(void **state)
@@ -288,6 +306,7 @@ int main(void)
 		CASE(test_what_refers_to_nothing_keeps_its_bytes),
 		CASE(test_former_items_come_before_the_new_ones),
 		CASE(test_a_chain_has_all_items_in_their_order),
+		CASE(test_reasoning_that_was_refused_is_left_out_from_then_on),
 		CASE(test_a_text_is_kept_as_the_message_that_upstream_got),
 		CASE(test_references_become_items),
 		CASE(test_unknown_things_are_refused),

@@ -367,6 +367,42 @@ static void on_unlock(struct timer *t)
 	durable_unlock(held_lock);
 }
 
+struct many {
+	struct timer timer;
+	struct world *w;
+	struct asker askers[100];
+	size_t count;
+};
+
+static void on_one_more(struct timer *t)
+{
+	struct many *m = CONTAINER_OF(t, struct many, timer);
+
+	ask(m->w, 0, NULL, &m->askers[m->count++]);
+	if (m->count < ARRAY_LEN(m->askers))
+		timer_start(t, 1);
+	else
+		durable_unlock(held_lock);
+}
+
+static void test_who_asks_at_any_moment_of_a_lock_waits_for_its_end(void **state)
+{
+	struct many m = {0};
+	struct world w;
+
+	answer = GRANTED;
+	open_world(&w, *state, 1);
+	assert_int_equal(credential_lock(w.root, "slot-1", 0, &held_lock), 0);
+	m.w = &w;
+	timer_init(&m.timer, loop, on_one_more);
+	timer_start(&m.timer, 0);
+	loop_run(loop);
+	for (size_t i = 0; i < ARRAY_LEN(m.askers); i++)
+		assert_int_equal(m.askers[i].result, REFRESH_READY);
+	assert_int_equal(atomic_load(&server.requests), 1);
+	close_world(&w);
+}
+
 static void test_lock_of_another_process_is_waited_for_and_others_go_on(void **state)
 {
 	struct asker first = {0}, second = {0};
@@ -519,6 +555,7 @@ int main(void)
 		with_dir(test_refusal_for_now_is_kept_as_long_as_the_issuer_asks),
 		with_dir(test_lost_answer_leaves_a_good_token_in_use),
 		with_dir(test_accounts_are_refreshed_one_after_another),
+		with_dir(test_who_asks_at_any_moment_of_a_lock_waits_for_its_end),
 		with_dir(test_lock_of_another_process_is_waited_for_and_others_go_on),
 		with_dir(test_grant_that_cannot_be_written_serves_and_is_written_at_last),
 		with_dir(test_nothing_is_sent_when_nothing_can_be_written),

@@ -526,6 +526,107 @@ static void test_dead_account_is_disabled_in_the_file_once(void **state)
 	slot_table_free(t);
 }
 
+/* As slot-reset does it. */
+static int reset_slot_1(json_t *slots, void *arg)
+{
+	json_t *record = store_find(slots, "slot-1");
+
+	json_object_set_new(record, "runtime",
+		json_pack(
+			"{s:n, s:n, s:i}", "cooldownUntil", "lastError", "consecutiveFailures", 0));
+	json_object_set_new(record, "enabled", json_true());
+	json_object_set_new(record, "relay", json_pack("{s:s}", "resetAt", (const char *)arg));
+	return 0;
+}
+
+static void reset_in_file(const char *root, const char *at)
+{
+	struct conf_error err;
+
+	assert_int_equal(store_edit(root, reset_slot_1, (void *)(uintptr_t)at, &err), 0);
+}
+
+static struct slot *make_trouble(struct slot_table *t)
+{
+	struct slot *s = slot_table_find(t, "slot-1");
+
+	s->enabled = false;
+	s->dead = true;
+	s->failures = 3;
+	s->cooldown_until_ms = NOW_MS + 1000000;
+	snprintf(s->cooldown_reason, sizeof(s->cooldown_reason), "quota");
+	slot_set_error(s, "quota", SV("used up"));
+	slot_table_mark_dirty(t, s);
+	return s;
+}
+
+static void assert_no_trouble(const struct slot *s)
+{
+	assert_true(s->enabled);
+	assert_false(s->dead);
+	assert_int_equal(s->failures, 0);
+	assert_int_equal(s->cooldown_until_ms, 0);
+	assert_string_equal(s->cooldown_reason, "");
+	assert_string_equal(s->last_error, "");
+}
+
+static void test_reset_of_the_operator_is_taken_once(void **state)
+{
+	struct slot_table *t;
+	struct slot *s;
+
+	put_original(*state);
+	t = load(*state);
+	s = make_trouble(t);
+	reset_in_file(*state, "2026-01-01T00:00:00.000Z");
+	reload(*state, t);
+	assert_no_trouble(s);
+	/* What comes after it stays, however often the file is read again. */
+	make_trouble(t);
+	reload(*state, t);
+	assert_int_equal(s->cooldown_until_ms, NOW_MS + 1000000);
+	assert_true(s->dead);
+	/* The next one is another, also when the clock was set back. */
+	reset_in_file(*state, "2025-01-01T00:00:00.000Z");
+	reload(*state, t);
+	assert_no_trouble(s);
+	slot_table_free(t);
+}
+
+static void test_save_does_not_undo_a_reset_that_it_did_not_know(void **state)
+{
+	struct store_save *late;
+	struct slot_table *t;
+	json_t *doc, *record;
+
+	put_original(*state);
+	t = load(*state);
+	make_trouble(t);
+	late = store_save_begin(*state, t);
+	reset_in_file(*state, "2026-01-01T00:00:00.000Z");
+	assert_int_equal(store_save_commit(late), 0);
+	store_save_free(late);
+	record = record_in_file(*state, "slot-1", &doc);
+	assert_true(
+		json_is_null(json_object_get(json_object_get(record, "runtime"), "cooldownUntil")));
+	assert_true(json_is_true(json_object_get(record, "enabled")));
+	assert_null(json_object_get(json_object_get(record, "relay"), "cooldownReason"));
+	assert_null(json_object_get(json_object_get(record, "relay"), "disabledReason"));
+	assert_string_equal(
+		text_in(json_object_get(record, "relay"), "resetAt"), "2026-01-01T00:00:00.000Z");
+	json_decref(doc);
+	/* Once it knows, it writes again. */
+	reload(*state, t);
+	make_trouble(t);
+	save(*state, t);
+	record = record_in_file(*state, "slot-1", &doc);
+	assert_false(
+		json_is_null(json_object_get(json_object_get(record, "runtime"), "cooldownUntil")));
+	assert_true(json_is_false(json_object_get(record, "enabled")));
+	json_decref(doc);
+	slot_table_free(t);
+}
+
 static void test_save_of_nothing_writes_nothing(void **state)
 {
 	char *path = runtime_slots_path(*state);
@@ -733,6 +834,8 @@ int main(void)
 		IN_DIR(test_newer_usage_of_others_beats_our_windows),
 		IN_DIR(test_state_that_the_original_has_no_place_for),
 		IN_DIR(test_dead_account_is_disabled_in_the_file_once),
+		IN_DIR(test_reset_of_the_operator_is_taken_once),
+		IN_DIR(test_save_does_not_undo_a_reset_that_it_did_not_know),
 		IN_DIR(test_save_of_nothing_writes_nothing),
 		IN_DIR(test_removed_slot_does_not_come_back),
 		IN_DIR(test_failed_save_can_be_repeated),
