@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from relaylib import Relay
+from relaylib import QUIET, Relay
 from simlib import Sim
 from slowlib import SlowClients
 
@@ -19,6 +19,12 @@ def relay(sim):
     """Three slots, default configuration."""
     with Relay(sim) as running:
         yield running
+
+
+@pytest.fixture
+def quiet_relay(start_relay):
+    """Three slots; it learns of the accounts by the test's requests alone."""
+    return start_relay(config=QUIET)
 
 
 @pytest.fixture
@@ -42,7 +48,7 @@ def start_relay(sim):
 @pytest.fixture
 def even_relay(start_relay):
     """All slots are known to be as good as each other: new sessions go around."""
-    relay = start_relay(start=False, config={"selectionPolicy": "least-recently-used"})
+    relay = start_relay(start=False, config={**QUIET, "selectionPolicy": "least-recently-used"})
     slots = relay.read_json("config/slots.json")
     for record in slots["slots"]:
         record["usage"] = {"usage5h": "90% left", "usageWeek": "90% left",

@@ -316,8 +316,8 @@ class Thinker:
 
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
-def test_reasoning_of_the_old_slot_is_left_out_after_a_move(sim, relay, ask):
-    talk = Thinker(relay, ask)
+def test_reasoning_of_the_old_slot_is_left_out_after_a_move(sim, quiet_relay, ask):
+    talk = Thinker(quiet_relay, ask)
     assert talk.turn("say exactly: one") == ("slot-1", "one")
     assert talk.turn("say exactly: two") == ("slot-1", "two")
     assert [len(reasoning_of(turn)) for turn in sim.turns()] == [0, 1], "blobs go to who made them"
@@ -335,8 +335,8 @@ def test_reasoning_of_the_old_slot_is_left_out_after_a_move(sim, relay, ask):
     assert all(turn.account == account for turn in sim.turns()[3:])
 
 
-def test_reasoning_survives_a_short_absence(sim, relay):
-    talk = Thinker(relay, ask_whole)
+def test_reasoning_survives_a_short_absence(sim, quiet_relay):
+    talk = Thinker(quiet_relay, ask_whole)
     talk.turn("say exactly: one")
     sim.script(1, limited(1))
     slot, text = talk.turn("after 1300ms say exactly: two", think="")
@@ -377,14 +377,14 @@ def test_conversation_that_the_relay_remembers_keeps_bytes_key_and_slot(sim, eve
         assert TOOLS in turn.body.encode() and INSTRUCTIONS in turn.body.encode()
 
 
-def test_remembered_reasoning_of_the_old_slot_is_left_out_after_a_move(sim, relay):
-    first = relay.responses("think then say exactly: one")
-    second = relay.responses("think then say exactly: two", previous_response_id=first.json["id"])
+def test_remembered_reasoning_of_the_old_slot_is_left_out_after_a_move(sim, quiet_relay):
+    first = quiet_relay.responses("think then say exactly: one")
+    second = quiet_relay.responses("think then say exactly: two", previous_response_id=first.json["id"])
     home = second.headers["x-relay-slot-id"]
     sim.set_account(int(home[-1]), primary={"used_percent": 100, "reset_in_seconds": 3600})
     sim.clear_requests()
-    third = relay.responses("think then say exactly: three", previous_response_id=second.json["id"])
+    third = quiet_relay.responses("think then say exactly: three", previous_response_id=second.json["id"])
     assert third.status == 200 and third.headers["x-relay-slot-id"] != home
     assert [(turn.status, len(reasoning_of(turn))) for turn in sim.turns()] == [(429, 2), (400, 2), (200, 0)]
-    fourth = relay.responses("say exactly: four", previous_response_id=third.json["id"])
+    fourth = quiet_relay.responses("say exactly: four", previous_response_id=third.json["id"])
     assert fourth.status == 200 and fourth.headers["x-relay-slot-id"] == third.headers["x-relay-slot-id"]
