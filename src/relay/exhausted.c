@@ -54,8 +54,7 @@ bool exhausted_needs_operator(
 		return false;
 	if (slot_count == 0)
 		api_err_set(ret, status, type, code,
-			"No slot is configured: add an account with slot-login or "
-			"slot-auth-import-file.");
+			"No slot is configured: add an account with slot-login.");
 	else
 		api_err_set(ret, status, type, code,
 			"No slot can serve (%zu configured): %zu disabled, %zu in need of a new "

@@ -107,7 +107,7 @@ test("a relay without slots is not a usage limit", async (t) => {
 	const run = await codex.exec("hello");
 
 	assertFailed(run);
-	assert.match(run.errors.at(-1), /^unexpected status 403 Forbidden: No slot is configured: add an account with slot-login /);
+	assert.match(run.errors.at(-1), /^unexpected status 403 Forbidden: No slot is configured: add an account with slot-login\., url: /);
 	assert.equal(tap.exchanges().length, 1);
 });
 
