@@ -67,7 +67,9 @@ static void add_provider(const struct codex_toml_wish *wish, struct sv line_end,
 	bool api_key = wish->mode == CODEX_TOML_API_KEY;
 
 	add_line(out, line_end, "[model_providers." CODEX_TOML_PROVIDER "]");
-	add_key(out, line_end, "name", SV(CODEX_TOML_PROVIDER), "");
+	/* With this name the CLI asks for all that its built-in provider has: conversations are made
+	 * short upstream. With a login of its own it would then want https everywhere. */
+	add_key(out, line_end, "name", api_key ? SV("OpenAI") : SV(CODEX_TOML_PROVIDER), "");
 	add_key(out, line_end, "base_url", wish->url, api_key ? "/v1" : "/backend-api/codex");
 	add_key(out, line_end, "wire_api", SV("responses"), "");
 	if (api_key)

@@ -292,7 +292,7 @@ static void test_headers_of_all_slots(void **state)
 	native_head_make(&h, rig->conf, rig->slots, upstream, ARRAY_LEN(upstream), NOW_MS);
 	assert_int_equal(h.count, 1);
 	assert_header(&h, "x-codex-turn-state", "t");
-	set_window(s, METER_5H, 12.345, 600);
+	set_window(s, METER_5H, 12.346, 600);
 	set_window(s, METER_WEEK, 50, 6000);
 	native_head_make(&h, rig->conf, rig->slots, upstream, ARRAY_LEN(upstream), NOW_MS);
 	assert_header(&h, "x-codex-primary-used-percent", "12.35");
