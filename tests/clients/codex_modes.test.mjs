@@ -130,7 +130,9 @@ for (const mode of ["api-key", "chatgpt"]) {
 	test(`${mode}: a sub-agent runs on its root's slot`, async (t) => {
 		const { sim, codex } = await startWired(t, { mode, model: "gpt-6.1-sol" });
 		const task = JSON.stringify({ task_name: "child_one", message: "say exactly: hello" });
-		const run = await codex.exec(`call spawn_agent ${task} then call wait_agent {"timeout_ms":20000}`);
+		// The CLI ends with its root: that one's second answer comes when the agent has asked.
+		await sim.script("*", { match: "function_call_output", delay_ms: 3000 });
+		const run = await codex.exec(`call spawn_agent ${task}`);
 
 		// At its end the CLI may log that its agent is gone already.
 		assertUnnoticed(run);
