@@ -83,9 +83,9 @@ struct conf {
 	struct conf_name_map model_aliases; /* models.aliases {} */
 	struct conf_names model_extra;	    /* models.extra [] */
 	struct conf_names model_hidden;	    /* models.hidden [] */
-	struct conf_names codex_trust_accounts; /* codexClients.trustAccounts [] */
-	bool codex_trust_remote;		/* codexClients.trustRemote false */
-	enum conf_codex_limits codex_limits;	/* codexClients.limits "slot" */
+	struct conf_names codex_trust_accounts;	     /* codexClients.trustAccounts [] */
+	bool codex_trust_remote;		     /* codexClients.trustRemote false */
+	enum conf_codex_limits codex_limits;	     /* codexClients.limits "slot" */
 	enum conf_codex_side_calls codex_side_calls; /* codexClients.sideCalls "not-found" */
 	int64_t models_ttl_s; /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
 	bool continuation_enabled;	  /* responses.continuation.enabled true */

@@ -251,8 +251,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 		headers = without;
 	}
 	if (ex->turn.native && count <= ARRAY_LEN(without)) {
-		native_head_make(
-			&fit, ex->conf, ex->relay->slots, headers, count, clock_wall_ms());
+		native_head_make(&fit, ex->conf, ex->relay->slots, headers, count, clock_wall_ms());
 		headers = fit.headers;
 		count = fit.count;
 	}

@@ -234,8 +234,8 @@ static void refuse_size(struct relay *r, struct http_stream *s)
 /* --- the HTTP server's callbacks --- */
 
 /* A client of the relay hears that its token is right, but not for this. */
-static bool refuse_token(const struct relay *r, const struct route *route, struct sv token,
-	struct api_err *err)
+static bool refuse_token(
+	const struct relay *r, const struct route *route, struct sv token, struct api_err *err)
 {
 	if (route->role == ROLE_ADMIN && conf_token_ok(r->conf, token))
 		api_err_set(err, 403, "permission_error", "admin_token_required",
@@ -372,11 +372,12 @@ static const char *fault_code(const struct http_fault *fault)
 }
 
 /* See refuse_size(); here the size was not known before, or is that of the decoded body. */
-static int fault_status(const struct http_request *request, const struct http_fault *fault, void *arg)
+static int fault_status(
+	const struct http_request *request, const struct http_fault *fault, void *arg)
 {
 	(void)arg;
 	return fault->status == 413 && request && codex_client_is_native(request) ? 400
-										   : fault->status;
+										  : fault->status;
 }
 
 static void render_fault(const struct http_request *request, const struct http_fault *fault,

@@ -22,7 +22,8 @@ enum route_role {
 
 struct route {
 	/* "/v1/models"; "/admin/slots/{id}/enable": one part in braces takes any text, see
-	 * router_param(); "/a/" and a star: all that is below. Several rows may have one path, with different methods. */
+	 * router_param(); "/a/" and a star: all that is below. Several rows may have one path, with
+	 * different methods. */
 	const char *path;
 	const char *methods; /* as in Allow: "GET, HEAD" */
 	enum route_role role;

@@ -91,6 +91,7 @@ export async function wireCodex(t, relay, { mode, model, version, settings = "",
 	return {
 		exec: (...args) => exec(home, work, args, version),
 		run: (...args) => start(home, work, args, version ?? "0.169.0"),
+		ask: (requests) => ask(home, work, requests),
 		home,
 		work,
 	};
@@ -131,6 +132,39 @@ async function start(home, work, args, version) {
 	const [code, signal] = await once(child, "close");
 
 	return { code, signal, stdout: stdout(), stderr: stderr() };
+}
+
+// What an IDE does: asks `codex app-server` by JSON-RPC; results by method.
+async function ask(home, work, requests) {
+	const child = spawn(codexBin("0.169.0"), ["app-server"], {
+		cwd: work,
+		env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, TZ: "UTC" },
+		stdio: ["pipe", "pipe", "ignore"],
+		timeout: RUN_MS,
+		killSignal: "SIGKILL",
+	});
+	const closed = once(child, "close");
+	const answers = child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false });
+	const results = {};
+	let text = "";
+
+	for (const [id, [method, params]] of Object.entries(requests)) {
+		child.stdin.write(`${JSON.stringify({ id: Number(id), method, params })}\n`);
+		while (!(method in results)) {
+			const { value, done } = await answers.next();
+			assert.ok(!done, `app-server ended before it answered ${method}`);
+			const lines = (text + value).split("\n");
+			text = lines.pop();
+			for (const answer of lines.map((line) => JSON.parse(line))) {
+				if (answer.id === Number(id)) {
+					results[method] = answer.result ?? answer.error;
+				}
+			}
+		}
+	}
+	child.stdin.end();
+	await closed;
+	return results;
 }
 
 function collect(stream) {

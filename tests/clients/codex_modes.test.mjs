@@ -30,11 +30,12 @@ const kinds = {
 };
 
 // With a login of its own the CLI asks for models: the relay knows them.
-async function startWired(t, { login = false, ...options }) {
+async function startWired(t, { login = false, prepare = () => {}, config = {}, ...options }) {
 	const sim = await startSim(t);
+	await prepare(sim);
 	const account = login || options.mode === "chatgpt" ? await sim.addLogin() : undefined;
 	const relay = await startRelay(t, sim, account && {
-		codexClients: { trustAccounts: [account.id] }, models: { ttlSeconds: 3600 }, logLevel: "debug",
+		codexClients: { trustAccounts: [account.id] }, models: { ttlSeconds: 3600 }, logLevel: "debug", ...config,
 	});
 	for (const number of account ? sim.accounts.keys() : []) {
 		await relay.waitForEvent("models.fetch", (line) => line.slot_id === `slot-${number + 1}` && line.ok);
@@ -111,6 +112,37 @@ test("chatgpt: the CLI takes the relay's list of models", async (t) => {
 	assert.equal(cache.etag, served.answer.headers.etag);
 	assert.deepEqual(cache.models.map((m) => m.slug).sort(),
 		JSON.parse(served.answer.body).models.map((m) => m.slug).sort());
+});
+
+test("chatgpt: an IDE is shown the relay's models and the limits of its slots together", async (t) => {
+	const { relay, codex, sim } = await startWired(t, {
+		mode: "chatgpt",
+		model: "gpt-5.5",
+		config: { usage: { backend: "codex-api" } },
+		prepare: async (sim) => {
+			for (const [index, id] of sim.accounts.entries()) {
+				await sim.account(id, { primary: { used_percent: 30 * index, reset_in_seconds: 1000 + index } });
+			}
+		},
+	});
+	for (const number of sim.accounts.keys()) {
+		await relay.waitForEvent("usage.check", (line) => line.slot_id === `slot-${number + 1}` && line.ok);
+	}
+	const answers = await codex.ask([
+		["initialize", { clientInfo: { name: "codex_vscode", title: null, version: "1.0.0" } }],
+		["account/rateLimits/read", undefined],
+		["model/list", {}],
+	]);
+
+	const { rateLimits } = answers["account/rateLimits/read"];
+	assert.equal(rateLimits.primary.usedPercent, 30);
+	assert.equal(rateLimits.primary.windowDurationMins, 300);
+	assert.equal(rateLimits.secondary.usedPercent, 0);
+	assert.equal(rateLimits.planType, "plus");
+	const served = JSON.parse((await fetch(`${relay.url}/backend-api/codex/models?client_version=0.169.0`,
+		{ headers: { authorization: "Bearer relay-dev-token" } }).then((reply) => reply.text())));
+	assert.deepEqual(answers["model/list"].data.map((model) => model.id).sort(),
+		served.models.filter((model) => model.visibility === "list").map((model) => model.slug).sort());
 });
 
 test("chatgpt: a login that the relay does not know costs no refreshes", async (t) => {

@@ -108,7 +108,8 @@ static void test_line_ends(void **state)
 /* A view that ends anywhere ends the reading: nothing behind it is looked at. */
 static void test_cut_at_every_byte(void **state)
 {
-	static const char text[] = "a = \"\"\"x\n\"\"\"\n[[t.\"u\"]] # y\nb = [ {c='d'}, \"\\\"\" ]\r\n";
+	static const char text[] =
+		"a = \"\"\"x\n\"\"\"\n[[t.\"u\"]] # y\nb = [ {c='d'}, \"\\\"\" ]\r\n";
 
 	(void)state;
 	for (size_t n = 0; n < sizeof(text); n++) {

@@ -61,7 +61,9 @@ static void set_window(struct slot *s, enum meter_kind kind, double used, int64_
 	s->meters.window[kind] = (struct meter){
 		.known = true,
 		.used_percent = used,
-		.window_minutes = kind == METER_5H ? 300 : kind == METER_WEEK ? 10080 : 43200,
+		.window_minutes = kind == METER_5H     ? 300
+				  : kind == METER_WEEK ? 10080
+						       : 43200,
 		.resets_at_s = NOW_S + in_s,
 	};
 }
@@ -110,6 +112,15 @@ static void test_larger_plans_count_for_more(void **state)
 	/* The full one of pro gets nothing back. */
 	assert_int_equal(u.window[POOL_5H].resets_at_s, NOW_S + 50);
 	assert_string_equal(u.plan_type, "pro");
+}
+
+static void test_an_untouched_window_ends_too(void **state)
+{
+	struct rig *rig = *state;
+
+	set_window(add_slot(rig, 1), METER_5H, 0, 700);
+	set_window(add_slot(rig, 2), METER_5H, 0, 300);
+	assert_int_equal(usage_of(rig).window[POOL_5H].resets_at_s, NOW_S + 300);
 }
 
 static void test_a_full_week_leaves_no_hours(void **state)
@@ -196,8 +207,8 @@ static void test_models_of_newer_clients_are_left_out(void **state)
 		"{\"slug\":\"d\",\"minimal_client_version\":\"x\"}]}");
 #define A "{\"slug\":\"a\",\"minimal_client_version\":\"0.98.2\"}"
 #define B "{\"slug\":\"b\",\"minimal_client_version\":[0,99,0]}"
-#define CD                                                                               \
-	"{\"slug\":\"c\",\"minimal_client_version\":null},{\"slug\":\"d\","              \
+#define CD                                                                  \
+	"{\"slug\":\"c\",\"minimal_client_version\":null},{\"slug\":\"d\"," \
 	"\"minimal_client_version\":\"x\"}"
 	assert_models(rig, "0.98.1", "{\"models\":[" CD "]}");
 	assert_models(rig, "0.98.2", "{\"models\":[" A "," CD "]}");
@@ -314,6 +325,7 @@ int main(void)
 		TEST(test_without_slots_nothing_is_known),
 		TEST(test_unknown_windows_are_left_out),
 		TEST(test_larger_plans_count_for_more),
+		TEST(test_an_untouched_window_ends_too),
 		TEST(test_a_full_week_leaves_no_hours),
 		TEST(test_months_stand_for_weeks),
 		TEST(test_slots_that_nobody_may_use_do_not_count),
