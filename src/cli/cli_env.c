@@ -58,7 +58,7 @@ void cli_env_run(struct cli_env *env)
 
 static int save(struct cli_env *env)
 {
-	struct store_save *save = store_save_begin(env->slots.root, env->slots.table);
+	struct store_save *save = store_save_begin_changes(env->slots.root, env->slots.table);
 	int err = store_save_commit(save);
 
 	store_save_free(save);
