@@ -50,6 +50,10 @@ void cli_env_run(struct cli_env *env)
 	loop_run(env->slots.loop);
 	if (!env->signal)
 		return;
+	if (env->on_stop) {
+		env->on_stop(env->arg);
+		loop_run(env->slots.loop);
+	}
 	refresher_free(env->slots.refresher);
 	/* As if nobody had caught it: the shell sees that a signal was the end. */
 	signal(env->signal, SIG_DFL);

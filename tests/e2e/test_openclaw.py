@@ -338,6 +338,51 @@ def test_proxy_of_upstream_is_not_asked_for_the_gateway(claw, start_relay, monke
     assert claw.runs("gateway")[0]["env"]["http_proxy"] == "http://127.0.0.1:1"
 
 
+# --- test-runner
+
+@pytest.fixture
+def resting_relay(claw, start_relay):
+    """Files of a relay whose runner is the stand-in; it does not serve."""
+    return start_relay(slots=1, start=False, config=claw.config(
+        runner={"backend": "openclaw"}, openclaw={"startTimeoutSeconds": 20}))
+
+
+def test_runner_command_asks_the_slots_gateway(claw, resting_relay, sim):
+    result = resting_relay.cli("test-runner", "--slot", "1", "--prompt", "through it", "--model", "gpt-5.5")
+    assert (result["slot"], result["text"], result["model"]) == ("slot-1", "through it", "gpt-5.5")
+    request, = claw.requests()
+    assert request["body"]["model"] == "openclaw/relay"
+    assert request["headers"]["x-openclaw-model"] == "openai-codex/gpt-5.5"
+    assert not sim.requests(path="/backend-api/codex/responses")
+    assert rooms(resting_relay) == [] and not claw.living()
+
+
+@pytest.mark.parametrize("behavior, told", [
+    ({"exit": 1, "stderr": "Config invalid"}, "did not start: exit status 1 (Config invalid)"),
+    ({"turn": "refuse"}, "internal error"),
+    ({"turn": "die"}, "slot-1: "),
+])
+def test_runner_command_tells_why_the_gateway_failed(claw, resting_relay, behavior, told):
+    claw.says("gateway", **behavior)
+    done = resting_relay.run("test-runner", "--slot", "1", "--prompt", "x")
+    assert done.returncode == 1 and told in done.stderr
+    assert rooms(resting_relay) == [] and not claw.living()
+
+
+@pytest.mark.parametrize("behavior", [{"turn": "stall"}, {"mode": "hang"}])
+def test_runner_command_that_is_interrupted_takes_its_gateway_along(claw, resting_relay, behavior):
+    claw.says("gateway", **behavior)
+    with Watch(claw.place) as watch:
+        command = subprocess.Popen(
+            [resting_relay.binary, "--runtime-root", resting_relay.root, "test-runner", "--slot", "1",
+             "--prompt", "x"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (claw.requests() if "turn" in behavior else claw.runs("gateway")):
+            assert watch.changes(timeout=60), "nobody asked"
+    command.send_signal(signal.SIGINT)
+    assert command.wait(60) == -signal.SIGINT
+    assert rooms(resting_relay) == [] and not claw.living()
+
+
 # --- usage
 
 def usage_of(relay, number=1):
