@@ -187,7 +187,7 @@ static void ask(struct run *r)
 		.idle_timeout_ms = conf->request_timeout_s * 1000,
 	};
 
-	r->runner->url(&r->place, &cred, url, sizeof(url));
+	r->runner->url(&r->place, &cred, false, url, sizeof(url));
 	ident_fingerprint(secret_expose(&s->access), r->sent);
 	if (build_headers(r, s, headers, &request.header_count) != 0) {
 		fail_with(r, "the slot's access token is not usable");
