@@ -283,3 +283,21 @@ def test_slot_without_an_address_asks_nobody_whatever_comes_into_its_auth_file(s
         assert reply.status == 502 and "slot-1: the slot has no credential" in reply.text
     told = relay.get("/admin/slots/slot-1").json["slot"]
     assert told["reason"] == "no_credential" and "baseUrl" in told["runtime"]["lastError"]
+
+
+def test_auth_file_of_a_slot_that_was_removed_and_made_again_at_once_is_watched(sim, start_relay):
+    relay = start_relay(slots=1)
+    relay.signal(signal.SIGSTOP)
+    try:
+        relay.cli("slot-remove", "--slot", "1")
+        relay.add_slot(1)
+    finally:
+        relay.signal(signal.SIGCONT)
+    name = "state/slots/slot-1/agent/auth-profiles.json"
+    relay.wait_for("config.reload")
+    assert relay.responses().status == 200
+    doc = relay.read_json(name)
+    doc["profiles"]["openai-codex:default"]["access"] = "another-token"
+    mark = relay.mark()
+    relay.write_json(name, doc)
+    assert relay.wait_for("slot.credential", since=mark, timeout=10)["slot_id"] == "slot-1"
