@@ -106,7 +106,7 @@ def test_a_slot_says_why_it_is_not_eligible_and_until_when(sim, relay):
     assert told["changesAt"] == shown["runtime"]["cooldownUntil"]
     assert "slot-reset --slot slot-1" in told["remedy"]
     relay.cli("slot-disable", "--slot", "2")
-    relay.wait_for("config.reload", lambda l: "slots" in l["file"])
+    relay.wait_until(lambda: not slot(relay, 2)["enabled"])
     told = slot(relay, 2)["explanation"]
     assert (told["reason"], told["changesAt"]) == ("disabled", None)
     told = slot(relay, 3)["explanation"]

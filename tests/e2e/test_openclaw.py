@@ -210,9 +210,8 @@ def test_gateway_that_died_is_started_again(claw, gateway_relay):
 def test_new_credential_brings_a_new_gateway(claw, gateway_relay, sim):
     relay = gateway_relay()
     assert relay.chat().status == 200
-    mark = relay.mark()
     relay.add_slot(1, account=2)
-    relay.wait_for("config.reload", since=mark)
+    relay.wait_until(lambda: relay.shown(1)["sourceMeta"]["email"] == relay.profile(1)["email"])
     mark = relay.mark()
     assert relay.chat().status == 200
     assert "changed" in leaving(relay, since=mark)["reason"]
@@ -228,9 +227,8 @@ def test_running_request_ends_on_the_old_gateway(claw, gateway_relay):
     assert stream.read_to("response.output_text.delta")
     old = claw.runs("gateway")[0]["pid"]
     claw.says("gateway")
-    mark = relay.mark()
     relay.add_slot(1, account=2)
-    relay.wait_for("config.reload", since=mark)
+    relay.wait_until(lambda: relay.shown(1)["sourceMeta"]["email"] == relay.profile(1)["email"])
     assert relay.chat("new").status == 200
     assert old in claw.living()
     stream.close()

@@ -83,11 +83,7 @@ def converse(relay, count, name="s"):
 
 def wait_enabled(relay, count):
     """Until the relay has read a slots.json in which so many slots are enabled."""
-    while True:
-        mark = relay.mark()
-        if relay.health()["slotsDetail"]["enabled"] == count:
-            return
-        relay.wait_for("config.reload", since=mark)
+    relay.wait_until(lambda: relay.health()["slotsDetail"]["enabled"] == count)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -1,5 +1,6 @@
 """Tokens that expire, are refused, rotate, get lost: one refresh, durable, and never a second one."""
 import copy
+import datetime
 import os
 import resource
 import signal
@@ -45,13 +46,17 @@ def age_token(sim, account, left):
     sim.advance(TOKEN_LIFE - left)
 
 
+def knows_its_file(relay, number):
+    told = datetime.datetime.fromisoformat(relay.shown(number)["expiresAt"].replace("Z", "+00:00"))
+    return round(told.timestamp() * 1000) == relay.profile(number)["expires"]
+
+
 def import_again(relay, number, *others):
     """What the simulator's account has now becomes the slot's, also in relays that run."""
-    running = [r for r in (relay, *others) if r.process]
-    marks = [r.mark() for r in running]
     relay.add_slot(number)
-    for one, mark in zip(running, marks):
-        one.wait_for("config.reload", lambda l: l["file"] == "config/slots.json", since=mark)
+    for one in (relay, *others):
+        if one.process:
+            one.wait_until(lambda one=one: knows_its_file(one, number))
 
 
 def expire(sim, relay, number, *others, left=-60):

@@ -268,11 +268,7 @@ def test_slot_without_an_address_asks_nobody_whatever_comes_into_its_auth_file(s
     agent = "state/slots/slot-1/agent"
     relay.write_json(f"{agent}/models.json", {"providers": {"openai-codex": {"baseUrl": "no address"}}})
     relay.write_json("config/slots.json", relay.read_json("config/slots.json"))
-    while True:
-        mark = relay.mark()
-        if relay.get("/admin/slots/slot-1").json["slot"]["reason"] == "no_credential":
-            break
-        relay.wait_for("config.reload", since=mark)
+    relay.wait_until(lambda: relay.shown(1)["reason"] == "no_credential")
     doc = relay.read_json(f"{agent}/auth-profiles.json")
     doc["profiles"]["openai-codex:default"]["access"] = "another-token"
     with Watch(relay.path(agent), mask=CLOSE_NOWRITE) as reads:
@@ -281,7 +277,7 @@ def test_slot_without_an_address_asks_nobody_whatever_comes_into_its_auth_file(s
     for _ in range(2):
         reply = relay.post("/admin/refresh-usage", {})
         assert reply.status == 502 and "slot-1: the slot has no credential" in reply.text
-    told = relay.get("/admin/slots/slot-1").json["slot"]
+    told = relay.shown(1)
     assert told["reason"] == "no_credential" and "baseUrl" in told["runtime"]["lastError"]
 
 
