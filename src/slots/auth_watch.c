@@ -67,7 +67,8 @@ static void on_read(void *arg)
 	struct auth_watch *w = r->owner;
 	struct slot *s = slot_table_find(w->env->table, r->id);
 
-	if (w->stopped || !s || !s->base_url || s->unsaved || strcmp(s->auth_file, r->auth_file) != 0)
+	if (w->stopped || !s || !s->base_url || s->unsaved ||
+		strcmp(s->auth_file, r->auth_file) != 0)
 		; /* nobody's any more, or not to be replaced by what is older */
 	else if (r->err)
 		log_warn("slot.credential", sv_cstr(r->problem), 0);

@@ -15,8 +15,8 @@ struct saved_slot {
 	int64_t reset_at_ms;
 	bool dead;
 	char last_error[256]; /* of a dead one */
-	/* A command's: the record as it was read, and what that told of the slot. NULL: the relay's,
-	 * who owns it all. */
+	/* A command's: the record as it was read, and what that told of the slot. NULL: the
+	 * relay's, who owns it all. */
 	json_t *read, *read_runtime, *read_relay;
 };
 

@@ -1,7 +1,6 @@
 #include "slots/store.h"
 
 #include "rig.h"
-#include "slots/slot_record.h"
 
 #include <sys/wait.h>
 
@@ -628,24 +627,6 @@ static void test_save_does_not_undo_a_reset_that_it_did_not_know(void **state)
 	slot_table_free(t);
 }
 
-static void test_usage_alone_leaves_login_and_cooldown_as_they_are(void **state)
-{
-	json_t *record = json_loads("{\"id\":\"slot-1\",\"relay\":{\"reauthRequired\":true,"
-				    "\"refusedFingerprint\":\"f\",\"cooldownReason\":\"quota\","
-				    "\"plan\":\"plus\"}}",
-		0, NULL);
-	const json_t *relay = json_object_get(record, "relay");
-
-	(void)state;
-	slot_record_merge(record, json_pack("{s:i}", "fivePct", 30), NULL, NULL);
-	assert_int_equal(int_in(json_object_get(record, "usage"), "fivePct"), 30);
-	assert_true(json_is_true(json_object_get(relay, "reauthRequired")));
-	assert_string_equal(text_in(relay, "refusedFingerprint"), "f");
-	assert_string_equal(text_in(relay, "cooldownReason"), "quota");
-	assert_string_equal(text_in(relay, "plan"), "plus");
-	json_decref(record);
-}
-
 /* --- a command beside a running relay --- */
 
 static void save_changes(const char *root, struct slot_table *t)
@@ -721,11 +702,11 @@ static void test_command_writes_what_it_found_out_of_the_login(void **state)
 	slot_table_mark_dirty(t, s);
 	save_changes(*state, t);
 	record = record_in_file(*state, "slot-1", &doc);
-	assert_string_equal(text_in(json_object_get(record, "runtime"), "lastError"),
-		"refresh: log in again");
+	assert_string_equal(
+		text_in(json_object_get(record, "runtime"), "lastError"), "refresh: log in again");
 	assert_int_equal(int_in(json_object_get(record, "runtime"), "consecutiveFailures"), 2);
-	assert_true(json_is_true(
-		json_object_get(json_object_get(record, "relay"), "reauthRequired")));
+	assert_true(
+		json_is_true(json_object_get(json_object_get(record, "relay"), "reauthRequired")));
 	json_decref(doc);
 	slot_table_free(t);
 	/* And takes it back: the file's words are from before. */
@@ -737,8 +718,7 @@ static void test_command_writes_what_it_found_out_of_the_login(void **state)
 	slot_table_mark_dirty(t, s);
 	save_changes(*state, t);
 	record = record_in_file(*state, "slot-1", &doc);
-	assert_true(
-		json_is_null(json_object_get(json_object_get(record, "runtime"), "lastError")));
+	assert_true(json_is_null(json_object_get(json_object_get(record, "runtime"), "lastError")));
 	assert_null(json_object_get(json_object_get(record, "relay"), "reauthRequired"));
 	json_decref(doc);
 	slot_table_free(t);
@@ -768,14 +748,12 @@ static void test_save_leaves_newer_usage_whole(void **state)
 	save(*state, t);
 	slot_table_free(t);
 	record = record_in_file(*state, "slot-1", &doc);
-	assert_int_equal(
-		int_in(json_object_get(record, "runtime"), "lastUsedAt"), NOW_MS + 20000);
+	assert_int_equal(int_in(json_object_get(record, "runtime"), "lastUsedAt"), NOW_MS + 20000);
 	assert_int_equal(int_in(json_object_get(record, "usage"), "fivePct"), 30);
 	assert_string_equal(text_in(json_object_get(record, "relay"), "plan"), "pro");
 	json_decref(doc);
 	t = load(*state);
-	assert_int_equal(
-		slot_table_find(t, "slot-1")->meters.window[METER_5H].window_minutes, 300);
+	assert_int_equal(slot_table_find(t, "slot-1")->meters.window[METER_5H].window_minutes, 300);
 	slot_table_free(t);
 }
 
@@ -988,7 +966,6 @@ int main(void)
 		IN_DIR(test_dead_account_is_disabled_in_the_file_once),
 		IN_DIR(test_reset_of_the_operator_is_taken_once),
 		IN_DIR(test_save_does_not_undo_a_reset_that_it_did_not_know),
-		cmocka_unit_test(test_usage_alone_leaves_login_and_cooldown_as_they_are),
 		IN_DIR(test_command_writes_nothing_over_what_the_relay_wrote_meanwhile),
 		IN_DIR(test_command_writes_what_it_found_out_of_the_login),
 		IN_DIR(test_save_leaves_newer_usage_whole),
