@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { TEXTS_MAX = 8 };
+enum { TEXTS_MAX = 12 };
 
 /* One for every key: what is there by default, what is taken, and what is refused. JSON texts. */
 struct key_case {
@@ -30,8 +30,16 @@ struct key_case {
 #define INT_BAD(below, above) "\"1\"", "1.5", "true", "[]", below, above
 
 static const struct key_case cases[] = {
-	{"listen", "\"127.0.0.1:8787\"", {"\"[::1]:1\"", "\"0.0.0.0:0\"", "\":80\""},
-		{"8787", "\"\"", "\"host\"", "\"a:70000\"", "{}"}, "an address as"},
+	{"listen", "\"127.0.0.1:8787\"",
+		{"\"[::1]:1\"", "\"0.0.0.0:0\"", "\":80\"", "\"tls://[::1]:1\"",
+			"\"unix:/a b\"", "[\":80\",\"tls://:443\",\"unix:run/s\"]"},
+		{"8787", "\"\"", "\"host\"", "\"a:70000\"", "{}", "[]", "[1]",
+			"[\":80\",\"tls://\"]", "\"unix:\"", "\"https://a:1\""},
+		"an address as"},
+	{"tls.cert", "\"tls/cert.pem\"", {"\"/c\""}, {"\"\"", "1"}, "a path"},
+	{"tls.key", "\"tls/key.pem\"", {"\"/k\""}, {"\"\"", "1"}, "a path"},
+	{"tls.minVersion", "\"1.2\"", {"\"1.3\""}, {"1.3", "\"1.1\""},
+		"one of \"1.2\", \"1.3\""},
 	{"authToken", "\"relay-dev-token\"", {"\"x\""}, {"\"\"", "\"a b\"", "\"a\\n\"", "1"},
 		"a token"},
 	{"authTokenAliases", "[]", {"[\"a\",\"b\"]", "[]"}, {"\"a\"", "[1]", "[\"\"]", "{}"},
