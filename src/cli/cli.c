@@ -251,8 +251,8 @@ static int check_required(const struct cli_context *ctx)
 			return cli_fail(ctx, CLI_USAGE, "%s is empty", o->name);
 	}
 	if (ctx->repeat_count > CLI_REPEATS_MAX)
-		return cli_fail(ctx, CLI_USAGE, "an option was given more than %d times",
-			CLI_REPEATS_MAX);
+		return cli_fail(
+			ctx, CLI_USAGE, "an option was given more than %d times", CLI_REPEATS_MAX);
 	if (!*ctx->root)
 		return cli_fail(ctx, CLI_USAGE, "--runtime-root is empty");
 	return CLI_OK;

@@ -52,7 +52,7 @@ struct cli_context {
 	bool json;
 	bool table; /* asked for, where JSON would be the default */
 	bool color;
-	const char *values[CLI_OPTIONS_MAX]; /* by the index of the option; "" for a flag */
+	const char *values[CLI_OPTIONS_MAX];  /* by the index of the option; "" for a flag */
 	const char *repeats[CLI_REPEATS_MAX]; /* values of the option that may repeat */
 	size_t repeat_count;
 	const char *operands[CLI_OPERANDS_MAX];

@@ -79,8 +79,7 @@ static bool check_listener(struct doctor *d, const char *address)
 		err = at.kind == LISTEN_UNIX ? try_path(at.path) : try_bind(&at);
 	if (!err)
 		return true;
-	cli_doctor_tell(d, DOCTOR_FAIL, "port",
-		advice_for_listener(&at, err),
+	cli_doctor_tell(d, DOCTOR_FAIL, "port", advice_for_listener(&at, err),
 		"no relay answers, and nobody can listen at %s: %s", address, strerror(-err));
 	return false;
 }

@@ -177,8 +177,7 @@ static void print_people(const struct cli_context *ctx, const struct files *f, j
 
 	buf_init(&list, KIB(64));
 	for (size_t i = 0; i < json_array_size(names); i++)
-		buf_addf(&list, "%s%s", i ? ", " : "",
-			json_string_value(json_array_get(names, i)));
+		buf_addf(&list, "%s%s", i ? ", " : "", json_string_value(json_array_get(names, i)));
 	cli_print_line(ctx, "authority", f->ca);
 	cli_print_line(ctx, "certificate", f->cert);
 	cli_print_line(ctx, "key", f->key);

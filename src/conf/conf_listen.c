@@ -51,8 +51,8 @@ bool conf_listen_set(struct conf_listen *l, const json_t *value)
 	all.items = mem_zalloc(count * sizeof(*all.items));
 	all.count = count;
 	for (size_t i = 0; i < count; i++)
-		all.items[i] = mem_strdup(
-			json_string_value(is_list ? json_array_get(value, i) : value));
+		all.items[i] =
+			mem_strdup(json_string_value(is_list ? json_array_get(value, i) : value));
 	conf_listen_fini(l);
 	*l = (struct conf_listen){all, is_list, find_first(&all)};
 	return true;

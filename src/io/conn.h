@@ -8,7 +8,8 @@
  * With TLS, on_read gets the bytes inside, the first ones after the handshake; on_eof means
  * close_notify (a FIN without one is a lost peer, RFC 8446 6.1); the ends that write what is queued
  * say close_notify, conn_close_now() does not, so that the peer knows that something is missing.
- * conn_queued_bytes() counts what is not sealed yet, and sealed bytes that the kernel has not taken.
+ * conn_queued_bytes() counts what is not sealed yet, and sealed bytes that the kernel has not
+ * taken.
  */
 #ifndef IO_CONN_H
 #define IO_CONN_H
@@ -84,8 +85,9 @@ struct listener_options {
 };
 /*
  * Listens. on_accept gets a conn that reads nothing until conn_read_start(). A Unix socket is made
- * with mode 0600; one that nobody listens at any more is replaced, any other file refused: -EADDRINUSE
- * when somebody does listen, -EEXIST when it is no socket. -EINVAL: the address cannot be read.
+ * with mode 0600; one that nobody listens at any more is replaced, any other file refused:
+ * -EADDRINUSE when somebody does listen, -EEXIST when it is no socket. -EINVAL: the address cannot
+ * be read.
  */
 int listener_new(struct loop *loop, const struct listener_options *options,
 	void (*on_accept)(void *arg, struct conn *c), void *arg, struct listener **ret) MUST_CHECK;

@@ -221,8 +221,8 @@ static bool is_plain_http(char first)
 
 static void refuse_plain_http(struct conn_tls *t)
 {
-#define REFUSAL                                                                                    \
-	"{\"error\":{\"message\":\"This port speaks TLS: use https://\",\"type\":"                 \
+#define REFUSAL                                                                    \
+	"{\"error\":{\"message\":\"This port speaks TLS: use https://\",\"type\":" \
 	"\"invalid_request_error\",\"param\":null,\"code\":\"tls_required\"}}"
 	struct buf answer;
 

@@ -18,7 +18,8 @@ struct tls_problem {
 	char message[256];
 };
 
-/* PEM: certificate and then its chain; a key without passphrase that belongs to it. 0 or -EINVAL. */
+/* PEM: certificate and then its chain; a key without passphrase that belongs to it. 0 or -EINVAL.
+ */
 int tls_pair_parse(struct sv cert, struct sv key, struct tls_pair **ret,
 	struct tls_problem *problem) MUST_CHECK;
 /* The same of files; -errno when one cannot be read, with *problem in any case. */

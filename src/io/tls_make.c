@@ -110,8 +110,8 @@ static X509 *begin(EVP_PKEY *key, const char *common_name, int days)
 	X509_gmtime_adj(X509_getm_notBefore(x), -EARLIER_S);
 	X509_time_adj_ex(X509_getm_notAfter(x), days, 0, NULL);
 	name = X509_get_subject_name(x);
-	X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8,
-		(const unsigned char *)"codex-slot-relay", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(
+		name, "O", MBSTRING_UTF8, (const unsigned char *)"codex-slot-relay", -1, -1, 0);
 	X509_NAME_add_entry_by_txt(
 		name, "CN", MBSTRING_UTF8, (const unsigned char *)common_name, -1, -1, 0);
 	X509_set_pubkey(x, key);

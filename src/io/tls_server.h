@@ -1,9 +1,10 @@
 /*
  * What all TLS connections of a server share: certificate, key and settings, and how to make an SSL
  * object of them. The pair can be replaced at any time: connections go on with the one that they
- * began with. TLS 1.2 with forward secrecy and AEAD, or 1.3; ALPN http/1.1, and an alert for clients
- * that offer only something else (RFC 7301 3.2); session tickets whose keys change twice a day; no
- * renegotiation, no compression, no early data. Owner: the daemon; it outlives its connections.
+ * began with. TLS 1.2 with forward secrecy and AEAD, or 1.3; ALPN http/1.1, and an alert for
+ * clients that offer only something else (RFC 7301 3.2); session tickets whose keys change twice a
+ * day; no renegotiation, no compression, no early data. Owner: the daemon; it outlives its
+ * connections.
  */
 #ifndef IO_TLS_SERVER_H
 #define IO_TLS_SERVER_H
@@ -17,7 +18,8 @@ struct tls_server;
 struct ssl_st;
 
 struct tls_options {
-	int64_t handshake_timeout_ms; /* from the connection's beginning; 0: as of a request's head */
+	int64_t handshake_timeout_ms; /* from the connection's beginning; 0: as of a request's head
+				       */
 	/* A connection did not get through its handshake: logs, statistics. May be NULL. */
 	void (*on_refused)(void *arg, const char *peer, const char *reason);
 	void *arg;

@@ -40,7 +40,7 @@ struct relay {
 	char *root, *profile;
 	struct conf *conf;
 	struct conf_reload conf_reload;
-	struct tls_reload tls; /* certificate of the listeners that have TLS */
+	struct tls_reload tls;	    /* certificate of the listeners that have TLS */
 	struct conf *conf_at_start; /* what keys that need a restart still have */
 	struct slot_table *slots;
 	struct fetch_pool *pool;

@@ -180,8 +180,7 @@ static struct tls_pair *new_pair(void)
 	struct tls_pair *pair;
 
 	assert_int_equal(tls_make(names, 1, 3, &made, &problem), 0);
-	assert_int_equal(
-		tls_pair_parse(buf_sv(&made.cert), buf_sv(&made.key), &pair, &problem), 0);
+	assert_int_equal(tls_pair_parse(buf_sv(&made.cert), buf_sv(&made.key), &pair, &problem), 0);
 	tls_made_fini(&made);
 	return pair;
 }
@@ -197,8 +196,7 @@ static void use_new_pair(bool only_tls13)
 
 static void start_at(const char *address, int64_t timeout_ms, bool only_tls13)
 {
-	struct tls_options options = {
-		.handshake_timeout_ms = timeout_ms, .on_refused = on_refused};
+	struct tls_options options = {.handshake_timeout_ms = timeout_ms, .on_refused = on_refused};
 	struct listener_options listen = {.address = address};
 
 	memset(&server, 0, sizeof(server));
@@ -287,8 +285,7 @@ static void put_out(struct client *c)
 		(n = BIO_read(c->out, bytes,
 			 (int)(c->step < sizeof(bytes) ? c->step : sizeof(bytes)))) > 0) {
 		for (ssize_t sent = 0; sent < n;) {
-			ssize_t more = send(
-				c->fd, bytes + sent, (size_t)(n - sent), MSG_NOSIGNAL);
+			ssize_t more = send(c->fd, bytes + sent, (size_t)(n - sent), MSG_NOSIGNAL);
 
 			if (more <= 0)
 				return;
@@ -431,8 +428,7 @@ static void echo_much(struct client *c, size_t total)
 			assert_true(take_in(c));
 		while ((n = SSL_read(c->ssl, heard, sizeof(heard))) > 0) {
 			for (int i = 0; i < n; i++)
-				assert_int_equal(
-					heard[i], (char)(flood_byte(got + (size_t)i) ^ 1));
+				assert_int_equal(heard[i], (char)(flood_byte(got + (size_t)i) ^ 1));
 			got += (size_t)n;
 		}
 	}
@@ -599,8 +595,11 @@ static void handshake_may_be_cut_anywhere(void **state)
 
 static void garbage_gets_an_alert_and_an_end(void **state)
 {
-	static const char record[] = "\x16\x03\x01\x00\x05\xff\xff\xff\xff\xff";
-	static const char *const garbage[] = {"\x80\x2e\x01\x03\x01", "\x17\x03\x03zzzzzz", record};
+	static const struct sv garbage[] = {
+		SV("\x80\x2e\x01\x03\x01zzzzz"),
+		SV("\x17\x03\x03zzzzzzz"),
+		SV("\x16\x03\x01\x00\x05\xff\xff\xff\xff\xff"),
+	};
 	char answer[64];
 
 	(void)state;
@@ -609,7 +608,7 @@ static void garbage_gets_an_alert_and_an_end(void **state)
 		int fd = dial();
 		ssize_t n;
 
-		assert_true(send(fd, garbage[i], 10, MSG_NOSIGNAL) > 0);
+		assert_true(send(fd, garbage[i].p, garbage[i].n, MSG_NOSIGNAL) > 0);
 		shutdown(fd, SHUT_WR);
 		n = recv(fd, answer, sizeof(answer), 0);
 		assert_true(n == 0 || (n == 7 && answer[0] == 0x15)); /* an alert */
@@ -802,62 +801,6 @@ static void new_certificate_is_for_new_connections(void **state)
 	stop();
 }
 
-static void pair_that_cannot_be_used_is_refused_with_the_reason(void **state)
-{
-	static const char passphrase[] =
-		"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIGjMF8GCSqGSIb3DQEFDTBSMDEGCSqGSIb3DQEFDDAk"
-		"BBAAAAAAAAAAAAAAAAAAAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
-	static const char *const names[] = {"relay.test", "*.x.test", "2001:db8::1"};
-	struct tls_problem problem;
-	struct tls_made a, b;
-	struct tls_pair *pair;
-	char name[64];
-
-	(void)state;
-	assert_int_equal(tls_make(names, 3, 3, &a, &problem), 0);
-	assert_int_equal(tls_make(NULL, 0, 3, &b, &problem), 0);
-	assert_int_equal(
-		tls_pair_parse(buf_sv(&a.cert), buf_sv(&b.key), &pair, &problem), -EINVAL);
-	assert_string_equal(problem.message, "the key does not belong to the certificate");
-	assert_int_equal(tls_pair_parse(SV("x"), buf_sv(&b.key), &pair, &problem), -EINVAL);
-	assert_string_equal(problem.message, "there is no PEM certificate");
-	assert_int_equal(tls_pair_parse(buf_sv(&a.cert), SV(""), &pair, &problem), -EINVAL);
-	assert_string_equal(problem.message, "there is no PEM private key");
-	assert_int_equal(
-		tls_pair_parse(buf_sv(&a.cert), sv_cstr(passphrase), &pair, &problem), -EINVAL);
-	assert_true(strstr(problem.message, "key") != NULL);
-	assert_int_equal(tls_pair_load("/nowhere/c", "/nowhere/k", &pair, &problem), -ENOENT);
-	assert_non_null(strstr(problem.message, "certificate cannot be read"));
-	buf_add_lit(&a.cert, "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n");
-	assert_int_equal(
-		tls_pair_parse(buf_sv(&a.cert), buf_sv(&a.key), &pair, &problem), -EINVAL);
-	assert_string_equal(problem.message, "a certificate of the chain cannot be read");
-	buf_truncate(&a.cert, (size_t)sv_find(buf_sv(&a.cert), SV("-----BEGIN CERTIFICATE-----\nnon")));
-	buf_add_sv(&a.cert, buf_sv(&a.ca));
-	assert_int_equal(tls_pair_parse(buf_sv(&a.cert), buf_sv(&a.key), &pair, &problem), 0);
-	assert_true(tls_pair_name(pair, 4, name, sizeof(name)));
-	assert_string_equal(name, "*.x.test");
-	assert_true(tls_pair_name(pair, 5, name, sizeof(name)));
-	assert_string_equal(name, "2001:db8::1");
-	assert_false(tls_pair_name(pair, 6, name, sizeof(name)));
-	assert_true(tls_pair_ends_ms(pair) - tls_pair_begins_ms(pair) > 3 * 86400000LL);
-	tls_pair_free(pair);
-	tls_made_fini(&a);
-	tls_made_fini(&b);
-}
-
-static void names_that_are_none_are_refused(void **state)
-{
-	static const char *const wrong[] = {
-		"", "a b", "a,DNS:b", "-a", ".a", "a..b", "a.", "x*", "*.", "1.2.3.4/8", "a:1"};
-	struct tls_problem problem;
-	struct tls_made made;
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
-		assert_int_equal(tls_make(&wrong[i], 1, 3, &made, &problem), -EINVAL);
-}
-
 /* --- Unix sockets --- */
 
 static char directory[] = "/tmp/test-conn-XXXXXX";
@@ -967,8 +910,6 @@ int main(void)
 		cmocka_unit_test(handshake_that_takes_too_long_is_cut),
 		cmocka_unit_test(session_is_resumed_with_a_ticket),
 		cmocka_unit_test(new_certificate_is_for_new_connections),
-		cmocka_unit_test(pair_that_cannot_be_used_is_refused_with_the_reason),
-		cmocka_unit_test(names_that_are_none_are_refused),
 		cmocka_unit_test(unix_socket_is_private_and_goes_with_its_listener),
 		cmocka_unit_test(unix_socket_replaces_a_dead_one_only),
 	};
