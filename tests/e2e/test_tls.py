@@ -79,6 +79,33 @@ def test_big_bodies_pass_both_ways(relay, version):
     assert len(reply.body) > 1000
 
 
+def test_a_reader_that_stops_holds_back_upstream(sim, relay):
+    body = responses_body("big 100m", stream=True)
+    with relay.tls_stream(body, receive_buffer=4096) as slow:
+        assert slow.wait_head() == 200
+        # The simulator stops because nobody reads: its log stands still while others are served.
+        seen, sent = None, 0
+        while seen != sent:
+            seen = sent
+            for _ in range(10):
+                assert relay.tls_request("POST", "/v1/responses", responses_body("hi")).status == 200
+            turns = [t for t in sim.requests(path="/codex/responses", bodies=False) if t.active]
+            sent = turns[0].sent_bytes
+        assert sent < 64 << 20
+        slow.reset()
+        sim.wait("gone>=1", path="/codex/responses")
+
+
+def test_a_slow_reader_gets_everything(relay):
+    with relay.tls_stream(responses_body("big 8m", stream=True), receive_buffer=4096) as stream:
+        assert stream.wait_head() == 200
+        assert relay.health()["inflight"] == 1
+        events = stream.read_to("response.completed")
+        text = "".join(e["delta"] for e in events if e["type"] == "response.output_text.delta")
+        assert len(text) == 8 << 20
+        assert events[-1]["type"] == "response.completed"
+
+
 def test_one_connection_serves_many_requests(relay):
     with relay.tls_wire() as wire:
         for _ in range(3):

@@ -36,8 +36,8 @@ class TlsWire(TlsMixin, Wire):
 
 
 class TlsStream(TlsMixin, Stream):
-    def __init__(self, address, context, path, body):  # pylint: disable=super-init-not-called
-        Wire.__init__(self, address.removeprefix("tls://"))
+    def __init__(self, address, context, path, body, **options):  # pylint: disable=super-init-not-called
+        Wire.__init__(self, address.removeprefix("tls://"), **options)
         self.wrap(context)
         self.send_request("POST", path, body)
         self.status, self.headers, self.text = None, {}, ""
@@ -93,8 +93,8 @@ class TlsRelay(Relay):
         self.saw(reply)
         return reply
 
-    def tls_stream(self, body, path="/v1/responses"):
-        return TlsStream(self.tls_address, self.context(), path, body)
+    def tls_stream(self, body, path="/v1/responses", **options):
+        return TlsStream(self.tls_address, self.context(), path, body, **options)
 
 
 def https_get(address, context, path, headers=None):

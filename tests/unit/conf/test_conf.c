@@ -575,6 +575,50 @@ static void test_admin_token_must_differ(void **state)
 	}
 }
 
+/* listen as text of the file, what stands for it where one address is wanted, and as it goes back.
+ */
+static void test_one_listener_and_several(void **state)
+{
+	static const struct {
+		const char *text, *first, *second;
+		bool has_tls;
+	} rows[] = {
+		{"\":1\"", ":1", NULL, false},
+		{"[\":1\"]", ":1", NULL, false},
+		{"[\"tls://:2\",\":1\"]", ":1", ":1", true},
+		{"[\"unix:run/s\",\"unix:/s\"]", "unix:run/s", "unix:/s", false},
+		{"\"tls://:2\"", "tls://:2", NULL, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct conf_error err;
+		char text[256], *back, *second, *root;
+		struct conf *c;
+		json_t *doc;
+
+		snprintf(text, sizeof(text), "{\"listen\":%s}", rows[i].text);
+		assert_int_equal(parse(text, &c, &err), 0);
+		assert_string_equal(c->listen, rows[i].first);
+		assert_int_equal(conf_listen_has_tls(&c->listeners), rows[i].has_tls);
+		second = conf_listen_address(&c->listeners, 1, "/r");
+		assert_true(!second == !rows[i].second);
+		if (second)
+			assert_string_equal(second, rows[i].second);
+		root = conf_listen_address(&c->listeners, 0, "/r/");
+		if (strcmp(c->listen, "unix:run/s") == 0)
+			assert_string_equal(root, "unix:/r/run/s");
+		doc = conf_json(c, false, false);
+		back = json_dumps(json_object_get(doc, "listen"), JSON_ENCODE_ANY | JSON_COMPACT);
+		assert_string_equal(back, rows[i].text);
+		free(back);
+		free(root);
+		free(second);
+		json_decref(doc);
+		conf_unref(c);
+	}
+}
+
 static void note_key(void *arg, const struct conf_key *key)
 {
 	struct buf *names = arg;
@@ -624,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_show_leaves_secrets_out),
 		cmocka_unit_test(test_admin_token_is_a_separate_one),
 		cmocka_unit_test(test_admin_token_must_differ),
+		cmocka_unit_test(test_one_listener_and_several),
 		cmocka_unit_test(test_changes_are_named),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_references),
