@@ -35,7 +35,10 @@ enum { CONF_ALIASES_MAX = 64 };
 struct conf {
 	struct conf_listen listeners; /* listen "127.0.0.1:8787" */
 	const char *listen;	      /* the first of them, see conf_listen.h; not owned */
-	struct secret auth_token;     /* "relay-dev-token" */
+	char *tls_cert;	       /* tls.cert "tls/cert.pem": in the runtime directory, or absolute */
+	char *tls_key;	       /* tls.key "tls/key.pem": the same */
+	char *tls_min_version; /* tls.minVersion "1.2": "1.2" or "1.3" */
+	struct secret auth_token; /* "relay-dev-token" */
 	struct secret aliases[CONF_ALIASES_MAX];
 	size_t alias_count;
 	struct secret admin_token; /* adminToken "": empty, clients' tokens do for the admin API */
@@ -81,12 +84,13 @@ struct conf {
 	struct conf_name_map model_aliases; /* models.aliases {} */
 	struct conf_names model_extra;	    /* models.extra [] */
 	struct conf_names model_hidden;	    /* models.hidden [] */
-	int64_t models_ttl_s;  /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
-	char *tls_cert;	       /* tls.cert "tls/cert.pem": in the runtime directory, or absolute */
-	char *tls_key;	       /* tls.key "tls/key.pem": the same */
-	char *tls_min_version; /* tls.minVersion "1.2": "1.2" or "1.3" */
-	char **unknown_keys;   /* dotted names of keys that nobody knows: kept in the file, warned
-				  about once */
+	int64_t models_ttl_s; /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
+	bool continuation_enabled;	  /* responses.continuation.enabled true */
+	int64_t continuation_max_entries; /* .maxEntries 10000, 1..1000000 */
+	int64_t continuation_max_bytes;	  /* .maxBytes 64 MiB, 64 KiB..16 GiB */
+	int64_t continuation_ttl_s;	  /* .ttlSeconds 3600, 1..604800 */
+	char **unknown_keys; /* dotted names of keys that nobody knows: kept in the file, warned
+				about once */
 	size_t unknown_count;
 	unsigned refs;
 };

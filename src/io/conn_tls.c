@@ -193,8 +193,8 @@ static void fail(struct conn_tls *t)
 
 	ERR_clear_error();
 	if (!t->open) {
-		tls_server_refused(t->server, t->conn->peer, reason ? reason : "not TLS");
 		say_farewell(t);
+		tls_server_refused(t->server, t->conn->peer, reason ? reason : "not TLS");
 		return;
 	}
 	ship(t); /* the alert */
@@ -234,8 +234,8 @@ static void refuse_plain_http(struct conn_tls *t)
 	memcpy(wire.bytes, answer.data, answer.len);
 	wire.used = answer.len;
 	buf_fini(&answer);
-	tls_server_refused(t->server, t->conn->peer, "plain HTTP");
 	say_farewell(t);
+	tls_server_refused(t->server, t->conn->peer, "plain HTTP");
 #undef REFUSAL
 }
 
@@ -256,6 +256,9 @@ static void tell_end(struct conn_tls *t)
 	struct conn *c = t->conn;
 
 	t->ended = true;
+	ship(t);
+	if (c->state != CONN_OPEN)
+		return;
 	if (c->ops->on_eof)
 		c->ops->on_eof(c);
 	else
@@ -287,6 +290,7 @@ static void read_records(struct conn_tls *t)
 	static _Thread_local char plain[RECORD_BYTES];
 	struct conn *c = t->conn;
 
+	assert(!wire.used);
 	while (may_read(t)) {
 		int n;
 
@@ -376,6 +380,7 @@ static bool seal(struct conn_tls *t)
 	static _Thread_local char scratch[RECORD_BYTES];
 	struct conn *c = t->conn;
 
+	assert(!wire.used);
 	for (int i = 0; i < RECORDS && c->queued; i++) {
 		struct sv front = conn_queue_front(c, scratch, RECORD_BYTES);
 

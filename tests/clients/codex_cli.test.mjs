@@ -5,7 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
 
-import { makeCodex } from "./codex.mjs";
+import { assertFailed, assertSucceeded, makeCodex } from "./codex.mjs";
 import { startBoth, startRelay, startSim, startTap } from "./relay.mjs";
 
 // How each kind of model is offered tools: a list (gpt-5.5), or one code tool as an input item.
@@ -33,17 +33,6 @@ const unicode = [
 	"right to left שלום عربي",
 	"separators \u2028 and \u2029, nothing \u200b, escape \\u0041 \"quoted\"",
 ].join(" | ");
-
-function assertSucceeded(run) {
-	assert.equal(run.code, 0, `${run.signal} ${run.stdout} ${run.stderr}`);
-	assert.deepEqual(run.errors, []);
-}
-
-// The run failed as the CLI fails, not by our timeout.
-function assertFailed(run) {
-	assert.equal(run.signal, null, run.stderr);
-	assert.equal(run.code, 1, run.stdout + run.stderr);
-}
 
 for (const kind of kinds) {
 	const { model } = kind;
@@ -278,6 +267,31 @@ test("a failure that is the request's own reaches the CLI as it was", async (t) 
 	assertFailed(run);
 	assert.match(run.errors.at(-1), /^Codex ran out of room in the model's context window\./);
 	assert.equal((await sim.turns()).length, 1);
+});
+
+test("when every slot is overloaded the CLI says so, and asks no more", async (t) => {
+	const { sim, relay } = await startBoth(t, { accounts: 2, config: { retry: { maxAttempts: 3 } } });
+	const codex = await makeCodex(t, relay.base, { model: "gpt-5.5" });
+	await sim.script("*", { status: 503, body: { error: overloaded }, repeat: -1 });
+	const run = await codex.exec("hello");
+
+	assertFailed(run);
+	assert.equal(run.errors.at(-1), "Selected model is at capacity. Please try a different model.");
+	assert.equal((await sim.turns()).length, 3);
+});
+
+test("when every slot is limited for a moment the CLI waits and asks again", async (t) => {
+	const { sim, relay } = await startBoth(t, { accounts: 2 });
+	const tap = await startTap(t, relay.address);
+	const codex = await makeCodex(t, `${tap.url}/v1`, { model: "gpt-5.5", streamRetries: 3 });
+	const body = { error: { type: "rate_limit_exceeded", code: "rate_limit_exceeded", message: "Slow down." } };
+	await sim.script("*", { status: 429, headers: { "retry-after": "1" }, body, repeat: 2 });
+	const run = await codex.exec("say exactly: at last");
+
+	assert.equal(run.code, 0, run.stdout + run.stderr);
+	assert.equal(run.text, "at last");
+	assert.deepEqual((await sim.turns()).map((turn) => turn.status), [429, 429, 200]);
+	assert.ok(tap.exchanges().length >= 2, "the CLI asked once only");
 });
 
 test("keep-alive events carry the CLI over an upstream that thinks", async (t) => {
