@@ -725,6 +725,29 @@ static void renegotiation_is_refused(void **state)
 	assert_int_equal(server.read, 1);
 }
 
+static void keys_may_change_at_any_time(void **state)
+{
+	struct client c;
+
+	(void)state;
+	start(false);
+	client_open(&c, TLS1_3_VERSION, 65536);
+	assert_true(shake_hands(&c));
+	for (int i = 0; i < 2000; i++) {
+		assert_int_equal(SSL_key_update(c.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(c.ssl), 1);
+		put_out(&c);
+		if (i % 500 == 0) {
+			say(&c, "x", 1);
+			expect(&c, "x", 1);
+		}
+	}
+	say(&c, "y", 1);
+	expect(&c, "y", 1);
+	client_close(&c);
+	stop();
+}
+
 static void handshake_that_takes_too_long_is_cut(void **state)
 {
 	char byte;
@@ -907,6 +930,7 @@ int main(void)
 		cmocka_unit_test(client_of_another_protocol_gets_the_alert),
 		cmocka_unit_test(old_version_is_refused_when_the_newer_one_is_demanded),
 		cmocka_unit_test(renegotiation_is_refused),
+		cmocka_unit_test(keys_may_change_at_any_time),
 		cmocka_unit_test(handshake_that_takes_too_long_is_cut),
 		cmocka_unit_test(session_is_resumed_with_a_ticket),
 		cmocka_unit_test(new_certificate_is_for_new_connections),
