@@ -36,11 +36,15 @@ class TlsWire(TlsMixin, Wire):
 
 
 class TlsStream(TlsMixin, Stream):
-    def __init__(self, address, context, path, body, **options):  # pylint: disable=super-init-not-called
-        Wire.__init__(self, address.removeprefix("tls://"), **options)
-        self.wrap(context)
-        self.send_request("POST", path, body)
-        self.status, self.headers, self.text = None, {}, ""
+    def __init__(self, address, context, path, body, **options):
+        self._context = context  # until the handshake
+        super().__init__(address.removeprefix("tls://"), path, body, **options)
+
+    def send_request(self, *args, **options):
+        if self._context:
+            self.wrap(self._context)
+            self._context = None
+        return super().send_request(*args, **options)
 
 
 class UnixWire(Wire):
