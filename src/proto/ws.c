@@ -2,6 +2,7 @@
 
 #include "base/ident.h"
 #include "base/jscan.h"
+#include "base/limits.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -26,6 +27,7 @@ struct ws {
 
 	/* The message that is being read: all its fragments so far. */
 	bool in_message;
+	unsigned fragments;
 	struct buf message;
 	bool delivered; /* the message was handed out and is to be forgotten */
 
@@ -98,14 +100,15 @@ static int fail(struct ws *w, int code, const char *why)
 
 static bool is_utf8(struct sv text)
 {
-	const char *p = text.p, *end = text.p + text.n;
+	size_t at = 0;
 
-	while (p < end) {
-		size_t n = (unsigned char)*p < 0x80 ? 1 : jscan_utf8(p, end);
+	while (at < text.n) {
+		const char *p = text.p + at;
+		size_t n = (unsigned char)*p < 0x80 ? 1 : jscan_utf8(p, text.p + text.n);
 
 		if (n == 0)
 			return false;
-		p += n;
+		at += n;
 	}
 	return true;
 }
@@ -128,6 +131,8 @@ static int begin_data(struct ws *w, const struct wslay_frame_iocb *f)
 	if (f->payload_length > w->message.cap - w->message.len)
 		return fail(w, WS_CLOSE_TOO_BIG, "the message is too large");
 	w->in_message = true;
+	if (++w->fragments > LIMIT_WS_FRAGMENTS_COUNT)
+		return fail(w, WS_CLOSE_POLICY, "too many fragments");
 	return 0;
 }
 
@@ -214,6 +219,7 @@ static int end_frame(struct ws *w, struct ws_frame *ret)
 	if (!w->fin)
 		return 0;
 	w->in_message = false;
+	w->fragments = 0;
 	if (!is_utf8(buf_sv(&w->message)))
 		return fail(w, WS_CLOSE_BAD_TEXT, "the message is not UTF-8");
 	w->delivered = true;
@@ -275,6 +281,11 @@ void ws_take_text(struct ws *w, struct buf *ret)
 	buf_move(&w->message, ret);
 	buf_init(&w->message, cap);
 	w->delivered = false;
+}
+
+bool ws_is_between_messages(const struct ws *w)
+{
+	return !w->in_frame && !w->in_message;
 }
 
 /* --- writing --- */

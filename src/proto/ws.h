@@ -53,6 +53,9 @@ int ws_next(struct ws *w, struct ws_frame *ret) MUST_CHECK;
 /* Directly after a WS_TEXT: takes its storage, so that the text lives on without a copy. */
 void ws_take_text(struct ws *w, struct buf *ret);
 
+/* Is no frame or message half read? */
+bool ws_is_between_messages(const struct ws *w);
+
 /* Appends one whole frame; clients mask it. Control payloads are at most WS_CONTROL_BYTES. */
 void ws_write_text(struct ws *w, struct sv text, struct buf *out);
 void ws_write_ping(struct ws *w, struct sv payload, struct buf *out);
