@@ -64,7 +64,14 @@ bool sim_check_head(struct sim_txn *t, bool streams, struct sim_refusal *r)
 	return true;
 }
 
-static bool take_params(struct jv body, struct sim_request *q, struct sim_refusal *r)
+/* How to answer, which compaction leaves no choice about. */
+static bool is_for_turns(unsigned param)
+{
+	return param == SIM_P_STORE || param == SIM_P_STREAM || param == SIM_P_STREAM_OPTIONS ||
+	       param == SIM_P_INCLUDE || param == SIM_P_TOOL_CHOICE;
+}
+
+static bool take_params(struct jv body, bool compact, struct sim_request *q, struct sim_refusal *r)
 {
 	struct jv_iter it = jv_iter(body);
 
@@ -73,7 +80,7 @@ static bool take_params(struct jv body, struct sim_request *q, struct sim_refusa
 
 		while (i < SIM_P_COUNT && !jv_key_eq(it.key, PARAMS[i]))
 			i++;
-		if (i == SIM_P_COUNT)
+		if (i == SIM_P_COUNT || (compact && is_for_turns(i)))
 			return sim_refuse_detail(
 				r, 400, "Unsupported parameter: %.*s", SV_ARG(it.key));
 		q->param[i] = it.value;
@@ -268,8 +275,9 @@ bool sim_check_body(struct sim_txn *t, bool compact, struct sim_refusal *r)
 		return sim_refuse_detail(r, 500, "out of memory");
 	memset(q, 0, sizeof(*q));
 	t->request = q;
-	return parse_body(t, &body, r) && take_params(body, q, r) && check_model(t, q, r) &&
-	       check_flags(q, compact, r) && check_instructions(q->param[SIM_P_INSTRUCTIONS], r) &&
+	return parse_body(t, &body, r) && take_params(body, compact, q, r) &&
+	       check_model(t, q, r) && check_flags(q, compact, r) &&
+	       check_instructions(q->param[SIM_P_INSTRUCTIONS], r) &&
 	       check_include(q->param[SIM_P_INCLUDE], r) && check_reasoning(q, r) &&
 	       check_tier(q->param[SIM_P_SERVICE_TIER], r) &&
 	       check_stream_options(q->param[SIM_P_STREAM_OPTIONS], r) &&

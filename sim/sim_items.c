@@ -1,6 +1,7 @@
 /* Checks of the input list: item types, ids, roles, parts, pairing of calls and outputs. */
 #include "sim/sim_blob.h"
 #include "sim/sim_check.h"
+#include "sim/sim_tools.h"
 
 #include <stdio.h>
 
@@ -252,11 +253,14 @@ static bool add_call(struct walk *w, enum member payload, bool custom)
 {
 	struct call *call = arena_alloc(&w->t->arena, sizeof(*call));
 	struct sv name, text, id;
+	char param[PARAM_BYTES];
 
 	if (!call)
 		return sim_refuse_detail(w->r, 413, "Request body too large");
 	if (!need_string(w, M_CALL_ID, &id) || !check_length(w, "call_id", id) ||
-		!need_string(w, M_NAME, &name) || !need_string(w, payload, &text))
+		!need_string(w, M_NAME, &name) ||
+		!sim_tools_check_name(name, param_of(w, "name", param), w->r) ||
+		!need_string(w, payload, &text))
 		return false;
 	*call = (struct call){w->calls, id, custom, false};
 	w->calls = call;

@@ -78,26 +78,18 @@ static bool is_name_char(char c)
 	       c == '_' || c == '-';
 }
 
-static bool check_name(struct jv name, unsigned index, struct sim_refusal *r)
+bool sim_tools_check_name(struct sv name, const char *param, struct sim_refusal *r)
 {
-	struct sv text = jv_str_raw(name);
-	char param[PARAM_BYTES];
-
-	snprintf(param, sizeof(param), "tools[%u].name", index);
-	if (jv_is_nil(name))
-		return sim_refuse_missing(r, param);
-	if (!jv_is(name, JV_STRING))
-		return sim_refuse_type(r, param, "a string", name);
-	if (!text.n)
+	if (!name.n)
 		return sim_refuse(r, param, "empty_string",
 			"Invalid '%s': empty string. Expected a string with minimum length 1, but "
 			"got "
 			"an empty string instead.",
 			param);
-	if (text.n > NAME_LENGTH)
-		return sim_refuse_length(r, param, NAME_LENGTH, text.n);
-	for (size_t i = 0; i < text.n; i++) {
-		if (!is_name_char(text.p[i]))
+	if (name.n > NAME_LENGTH)
+		return sim_refuse_length(r, param, NAME_LENGTH, name.n);
+	for (size_t i = 0; i < name.n; i++) {
+		if (!is_name_char(name.p[i]))
 			return sim_refuse(r, param, "invalid_value",
 				"Invalid '%s': string does not match pattern. Expected a string "
 				"that "
@@ -105,6 +97,18 @@ static bool check_name(struct jv name, unsigned index, struct sim_refusal *r)
 				param);
 	}
 	return true;
+}
+
+static bool check_name(struct jv name, unsigned index, struct sim_refusal *r)
+{
+	char param[PARAM_BYTES];
+
+	snprintf(param, sizeof(param), "tools[%u].name", index);
+	if (jv_is_nil(name))
+		return sim_refuse_missing(r, param);
+	if (!jv_is(name, JV_STRING))
+		return sim_refuse_type(r, param, "a string", name);
+	return sim_tools_check_name(jv_str_raw(name), param, r);
 }
 
 static bool check_unique(struct sv name, struct sv *seen, unsigned *count, struct sim_refusal *r)
@@ -147,26 +151,55 @@ static bool check_tool(
 	return true;
 }
 
+/* A function or custom tool that is named has to be declared; others are not looked for. */
+static bool check_named(const struct sim_request *q, struct jv choice, struct sim_refusal *r)
+{
+	struct jv type = jv_get(choice, SV("type"));
+	struct jv name = jv_get(choice, SV("name"));
+	struct sim_tool tool;
+
+	if (!jv_str_eq(type, SV("function")) && !jv_str_eq(type, SV("custom")))
+		return true;
+	if (jv_is_nil(name))
+		return sim_refuse_missing(r, "tool_choice.name");
+	if (sim_tools_find(q, jv_str_raw(name), &tool))
+		return true;
+	return sim_refuse(r, "tool_choice", NULL,
+		"Tool choice '%.*s' not found in 'tools' parameter.", SV_ARG(jv_str_raw(type)));
+}
+
+static bool check_allowed(const struct sim_request *q, struct jv choice, struct sim_refusal *r)
+{
+	static const char *const MODES[] = {"auto", "required"};
+	struct jv mode = jv_get(choice, SV("mode"));
+	struct jv tools = jv_get(choice, SV("tools"));
+	struct jv_iter it = jv_iter(tools);
+
+	if (!sim_check_is_one_of(mode, MODES, ARRAY_LEN(MODES)))
+		return sim_refuse_value(
+			r, "tool_choice.mode", jv_str_raw(mode), "'auto' and 'required'");
+	if (!jv_is(tools, JV_ARRAY))
+		return sim_refuse_type(r, "tool_choice.tools", "an array", tools);
+	while (jv_next(&it)) {
+		if (!check_named(q, it.value, r))
+			return false;
+	}
+	return true;
+}
+
 static bool check_choice(const struct sim_request *q, struct sim_refusal *r)
 {
 	static const char *const WORDS[] = {"auto", "none", "required"};
 	struct jv choice = q->param[SIM_P_TOOL_CHOICE];
-	struct jv type = jv_get(choice, SV("type"));
-	struct sim_tool tool;
 
 	if (jv_is_nil(choice) || sim_check_is_one_of(choice, WORDS, ARRAY_LEN(WORDS)))
 		return true;
 	if (!jv_is(choice, JV_OBJECT))
 		return sim_refuse_value(
 			r, "tool_choice", jv_str_raw(choice), "'none', 'auto', and 'required'");
-	if (!jv_str_eq(type, SV("function")) && !jv_str_eq(type, SV("custom")))
-		return true;
-	if (jv_is_nil(jv_get(choice, SV("name"))))
-		return sim_refuse_missing(r, "tool_choice.name");
-	if (sim_tools_find(q, jv_str_raw(jv_get(choice, SV("name"))), &tool))
-		return true;
-	return sim_refuse(r, "tool_choice", NULL,
-		"Tool choice '%.*s' not found in 'tools' parameter.", SV_ARG(jv_str_raw(type)));
+	if (jv_str_eq(jv_get(choice, SV("type")), SV("allowed_tools")))
+		return check_allowed(q, choice, r);
+	return check_named(q, choice, r);
 }
 
 bool sim_tools_check(const struct sim_request *q, struct sim_refusal *r)

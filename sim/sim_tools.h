@@ -2,6 +2,7 @@
 #ifndef SIM_TOOLS_H
 #define SIM_TOOLS_H
 
+#include "sim/sim_refusal.h"
 #include "sim/sim_request.h"
 
 struct sim_tool {
@@ -13,6 +14,8 @@ struct sim_tool {
 
 /* The declared tool of this name; with an empty name the first one. False when there is none. */
 bool sim_tools_find(const struct sim_request *q, struct sv name, struct sim_tool *ret);
+/* Is this a name that a tool may have? param names it when it is not. */
+bool sim_tools_check_name(struct sv name, const char *param, struct sim_refusal *r);
 /* What tool_choice demands: 1 and *ret, 0 when it leaves the choice, -1 when it forbids tools. */
 int sim_tools_demanded(const struct sim_request *q, struct sim_tool *ret);
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "conf/conf_table.h"
 #include "conf/dependency_map.h"
+#include "relay/continuation.h"
 #include "relay/reply.h"
 #include "slots/show.h"
 #include "version.h"
@@ -11,6 +12,9 @@ void admin_stats_get(struct relay *r, struct http_stream *s)
 {
 	json_t *shown = stats_json(r->stats, r->exchange_count, clock_wall_ms());
 
+	json_object_set_new(shown, "continuation",
+		json_pack("{s:I, s:I}", "entries", (json_int_t)continuation_count(r->continuation),
+			"bytes", (json_int_t)continuation_bytes(r->continuation)));
 	json_object_set_new(shown, "version", json_string(RELAY_VERSION));
 	json_object_set_new(shown, "config", conf_json(r->conf, false, false));
 	json_object_set_new(shown, "dependencyMap", dependency_map_json(r->conf));

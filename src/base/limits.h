@@ -56,6 +56,7 @@
 #define LIMIT_FOLD_BYTES MIB(64)	  /* answer folded for a client that does not stream */
 #define LIMIT_HELD_BYTES MIB(1)		  /* events held back before the commit point */
 #define LIMIT_UPSTREAM_BODY_BYTES MIB(80) /* request body built for upstream */
+#define LIMIT_EXPANDED_BODY_BYTES MIB(32) /* with the items that it refers to [413] */
 #define LIMIT_ARENA_BYTES MIB(16)	  /* one exchange's arena */
 
 /* Files. */

@@ -28,8 +28,7 @@ int cli_runtime_init(const struct cli_context *ctx)
 	} else {
 		cli_print_line(ctx, "runtime directory", path ? path : ctx->root);
 		cli_print_line(ctx, "listen", conf->listen);
-		cli_print_line(ctx, "next",
-			"codex-slot-relay slot-auth-import-file --slot 1 --auth-file FILE");
+		cli_print_line(ctx, "next", "codex-slot-relay slot-login --slot 1");
 	}
 	free(path);
 	conf_unref(conf);

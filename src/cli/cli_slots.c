@@ -26,7 +26,7 @@ int cli_slots_list(const struct cli_context *ctx)
 	if (ctx->json)
 		cli_print_json(list_json(&v));
 	else if (json_array_size(v.slots) == 0)
-		printf("no slots yet: codex-slot-relay slot-auth-import-file --help\n");
+		printf("no slots yet: codex-slot-relay slot-login --help\n");
 	else
 		cli_show_slots(ctx, &v);
 	if (v.live.problem[0])

@@ -62,7 +62,7 @@ static void print_results(const struct cli_context *ctx, const struct usage_resu
 	struct cli_table *t;
 
 	if (count == 0) {
-		printf("no slots yet: codex-slot-relay slot-auth-import-file --help\n");
+		printf("no slots yet: codex-slot-relay slot-login --help\n");
 		return;
 	}
 	t = cli_table_new(titles, ARRAY_LEN(titles));

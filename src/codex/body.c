@@ -16,6 +16,7 @@ struct row {
 	struct codex_body_rule rule;
 	/* For CODEX_BODY_WRITE: key and value, or nothing. v is JV_NONE when absent or null. */
 	int (*write)(struct build *b, struct jv v);
+	bool turns_only; /* the compact endpoint does not take it */
 };
 
 /* A value and what is sent for it; an empty `to` leaves the member out. */
@@ -309,14 +310,14 @@ static const struct row rows[] = {
 	{{SV("instructions"), CODEX_BODY_WRITE}, write_instructions},
 	{{SV("input"), CODEX_BODY_WRITE}, write_input},
 	{{SV("tools"), CODEX_BODY_WRITE}, write_tools},
-	{{SV("tool_choice"), CODEX_BODY_WRITE}, write_tool_choice},
+	{{SV("tool_choice"), CODEX_BODY_WRITE}, write_tool_choice, true},
 	{{SV("parallel_tool_calls"), CODEX_BODY_WRITE}, write_parallel},
 	{{SV("reasoning"), CODEX_BODY_WRITE}, write_reasoning},
 	{{SV("text"), CODEX_BODY_KEEP}, NULL},
-	{{SV("include"), CODEX_BODY_WRITE}, write_include},
-	{{SV("store"), CODEX_BODY_WRITE}, write_store},
-	{{SV("stream"), CODEX_BODY_WRITE}, write_stream},
-	{{SV("stream_options"), CODEX_BODY_WRITE}, write_stream_options},
+	{{SV("include"), CODEX_BODY_WRITE}, write_include, true},
+	{{SV("store"), CODEX_BODY_WRITE}, write_store, true},
+	{{SV("stream"), CODEX_BODY_WRITE}, write_stream, true},
+	{{SV("stream_options"), CODEX_BODY_WRITE}, write_stream_options, true},
 	{{SV("service_tier"), CODEX_BODY_WRITE}, write_tier},
 	{{SV("prompt_cache_key"), CODEX_BODY_WRITE}, write_cache_key},
 	{{SV("client_metadata"), CODEX_BODY_KEEP}, NULL},
@@ -326,6 +327,9 @@ static const struct row rows[] = {
 	{{SV("max_tokens"), CODEX_BODY_DROP}, NULL},
 	{{SV("temperature"), CODEX_BODY_DROP}, NULL},
 	{{SV("top_p"), CODEX_BODY_DROP}, NULL},
+	{{SV("presence_penalty"), CODEX_BODY_DROP}, NULL},
+	{{SV("frequency_penalty"), CODEX_BODY_DROP}, NULL},
+	{{SV("max_tool_calls"), CODEX_BODY_DROP}, NULL},
 	{{SV("truncation"), CODEX_BODY_DROP}, NULL},
 	{{SV("user"), CODEX_BODY_DROP}, NULL},
 	{{SV("metadata"), CODEX_BODY_DROP}, NULL},
@@ -378,6 +382,8 @@ static void take_members(struct build *b, struct jv request, struct jv members[]
 
 static int write_row(struct build *b, const struct row *row, struct jv v)
 {
+	if (b->options->compact && row->turns_only)
+		return 0;
 	switch (row->rule.action) {
 	case CODEX_BODY_DROP:
 		return 0;

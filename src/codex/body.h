@@ -21,10 +21,16 @@ struct codex_body_rule {
 	enum codex_body_action action;
 };
 
+/* Upstream refuses a longer prompt_cache_key. */
+enum { CODEX_CACHE_KEY_BYTES = 64 };
+
 struct codex_body_options {
+	bool compact;	 /* for the compact endpoint, which takes nothing about the way of answering
+			  */
 	bool native;	 /* a Codex client's body: copied byte for byte unless drop_reasoning */
 	struct sv model; /* replaces `model` when not empty (alias resolved), native too */
-	struct sv prompt_cache_key; /* used when the body has none; ignored for native bodies */
+	/* Used when the body has none; ignored for native bodies. */
+	struct sv prompt_cache_key;
 	/*
 	 * Leave out reasoning items: their blobs belong to another account. Compaction items stay:
 	 * they are the conversation, and losing it silently would be worse than upstream's refusal.

@@ -226,15 +226,12 @@ static int refuse(enum fate fate, size_t index, struct api_err *err)
 	snprintf(param, sizeof(param), "input[%zu]", index);
 	if (fate == FATE_NOT_OBJECT)
 		return api_err_param(err, param, "Items of input must be objects.");
-	return api_err_param(err, param,
-		"This item reference cannot be resolved: items are not stored. Send the item "
-		"itself.");
+	return api_err_param(
+		err, param, "This item reference cannot be resolved. Send the item itself.");
 }
 
-/* A string is short for one user message. */
-static void write_text_input(struct jw *w, struct jv text)
+void items_write_text(struct jw *w, struct jv text)
 {
-	jw_arr(w);
 	jw_obj(w);
 	jw_klit(w, "type", "message");
 	jw_klit(w, "role", "user");
@@ -243,7 +240,6 @@ static void write_text_input(struct jw *w, struct jv text)
 	jw_klit(w, "type", "input_text");
 	jw_key_lit(w, SV("text"));
 	jw_jv(w, text);
-	jw_end(w);
 	jw_end(w);
 	jw_end(w);
 	jw_end(w);
@@ -274,7 +270,9 @@ int items_write(
 	struct jw *w, struct jv input, const struct items_options *options, struct api_err *err)
 {
 	if (!options->native && jv_is(input, JV_STRING)) {
-		write_text_input(w, input);
+		jw_arr(w);
+		items_write_text(w, input);
+		jw_end(w);
 		return 0;
 	}
 	if (!options->native && jv_is_nil(input))
@@ -285,6 +283,13 @@ int items_write(
 		return write_changed(w, input, options, err);
 	jw_jv(w, input);
 	return 0;
+}
+
+struct jv items_reference(struct jv v)
+{
+	struct item item = pick(v);
+
+	return is_reference(&item) ? item.id : JV_NONE;
 }
 
 struct jv items_first_user(struct jv input)

@@ -1,6 +1,6 @@
 /*
  * The members of `input`: what the Codex backend refuses in an item, and how it is put right
- * (PROTOCOL 3). Used by body.c only. Pure.
+ * (PROTOCOL 3). Pure.
  */
 #ifndef CODEX_ITEMS_H
 #define CODEX_ITEMS_H
@@ -34,6 +34,10 @@ int items_write(struct jw *w, struct jv input, const struct items_options *optio
 	struct api_err *err) MUST_CHECK;
 /* Would items_write() change anything (or refuse)? */
 bool items_need_change(struct jv input, const struct items_options *options);
+/* Writes the message that a string as input is short for. */
+void items_write_text(struct jw *w, struct jv text);
+/* The id of an item that is a reference to another one; JV_NONE when it is none. */
+struct jv items_reference(struct jv item);
 /* The first item of the role user, or else the first item; JV_NONE when there is none. */
 struct jv items_first_user(struct jv input);
 

@@ -21,6 +21,7 @@ struct upstream {
 	const struct upstream_ops *ops;
 	void *arg;
 	enum mode mode;
+	bool document; /* the answer is one */
 	bool paused;
 	bool dead;     /* cancelled or ended: freed when busy is 0 */
 	unsigned busy; /* our functions on the stack that will touch us again */
@@ -152,6 +153,20 @@ static void keep(struct upstream *u, struct sv bytes)
 		end_protocol(u, "too many bytes wait");
 }
 
+/* A 2xx answer where a document is expected. */
+static bool is_document(const struct upstream *u)
+{
+	return u->document && u->status >= 200 && u->status < 300;
+}
+
+static void collect_document(struct upstream *u, struct sv bytes)
+{
+	buf_add_sv(&u->body, bytes);
+	if (buf_error(&u->body))
+		end_protocol(u, "the document is too large");
+}
+
+/* What an error body has beyond the cap does not matter. */
 static void collect(struct upstream *u, struct sv bytes)
 {
 	size_t room = LIMIT_ERROR_BODY_BYTES - u->body.len;
@@ -170,6 +185,32 @@ static void end_with_body(struct upstream *u)
 	end(u, &failure, true);
 }
 
+/* Its HTTP framing says whether it is whole. */
+static void end_with_document(struct upstream *u, const struct fetch_result *result)
+{
+	static const struct failure none = {.class = FAILURE_NONE};
+	struct event ev = {.type = EVENT_COMPLETED, .name = SV("response.completed")};
+	struct failure failure;
+
+	if (result->outcome != FETCH_OK) {
+		failure_from_fetch(result, &failure);
+		end(u, &failure, true);
+		return;
+	}
+	if (jv_parse(buf_sv(&u->body), LIMIT_JSON_DEPTH, &ev.json, NULL) ||
+		!jv_is(ev.json, JV_OBJECT)) {
+		end_protocol(u, "the document is not a JSON object");
+		return;
+	}
+	if (jv_is(jv_get(ev.json, SV("error")), JV_OBJECT)) {
+		end_with_body(u);
+		return;
+	}
+	u->ops->on_event(u, u->arg, &ev);
+	if (!u->dead)
+		end(u, &none, true);
+}
+
 static void on_body_wait(struct timer *t)
 {
 	struct upstream *u = CONTAINER_OF(t, struct upstream, body_wait);
@@ -184,7 +225,7 @@ static bool is_event_stream(const struct upstream *u)
 {
 	struct sv type = fetch_header(u->fetch, SV("content-type"));
 
-	return u->status >= 200 && u->status < 300 &&
+	return !u->document && u->status >= 200 && u->status < 300 &&
 	       (!type.n || sv_istarts(type, SV("text/event-stream")));
 }
 
@@ -202,6 +243,11 @@ static void on_fetch_head(struct fetch *f, void *arg)
 	if (is_event_stream(u)) {
 		u->mode = MODE_STREAM;
 		u->ops->on_head(u, u->arg, u->status);
+	} else if (is_document(u)) {
+		u->mode = MODE_BODY;
+		buf_fini(&u->body);
+		buf_init(&u->body, LIMIT_EVENT_BYTES);
+		u->ops->on_head(u, u->arg, u->status);
 	} else {
 		u->mode = MODE_BODY;
 		timer_start(&u->body_wait, BODY_WAIT_MS);
@@ -215,7 +261,9 @@ static void on_fetch_data(struct fetch *f, void *arg, struct sv bytes)
 
 	(void)f;
 	enter(u);
-	if (u->mode == MODE_BODY) {
+	if (u->mode == MODE_BODY && is_document(u)) {
+		collect_document(u, bytes);
+	} else if (u->mode == MODE_BODY) {
 		collect(u, bytes);
 		if (u->body.len == LIMIT_ERROR_BODY_BYTES)
 			end_with_body(u);
@@ -238,7 +286,9 @@ static void on_fetch_done(struct fetch *f, void *arg, const struct fetch_result 
 	(void)f;
 	enter(u);
 	failure_from_fetch(result, &failure);
-	if (u->mode == MODE_BODY) {
+	if (u->mode == MODE_BODY && is_document(u)) {
+		end_with_document(u, result);
+	} else if (u->mode == MODE_BODY) {
 		end_with_body(u);
 	} else if (u->rest.len) {
 		/* Events wait, the end waits behind them. The headers go with the fetch. */
@@ -293,6 +343,7 @@ struct upstream *upstream_start(struct loop *loop, struct fetch_pool *pool,
 	};
 
 	u->loop = loop;
+	u->document = r->document;
 	u->ops = ops;
 	u->arg = arg;
 	u->pump.fn = on_pump;

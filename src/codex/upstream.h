@@ -5,7 +5,7 @@
  * itself for a moment, so that its connection can be used again.
  *
  *	HEAD -> STREAM -> ENDED
- *	  \----> BODY ---/      BODY: an answer that is no event stream is collected
+ *	  \----> BODY ---/      BODY: an error, or the document that was asked for, is collected
  */
 #ifndef CODEX_UPSTREAM_H
 #define CODEX_UPSTREAM_H
@@ -20,13 +20,16 @@ struct upstream_request {
 	const struct http_header *headers; /* copied by fetch */
 	size_t header_count;
 	struct sv body; /* borrowed until on_end or cancel */
+	/* The answer is one JSON document, not a stream: handed out as one EVENT_COMPLETED whose
+	 * json it is. */
+	bool document;
 	int64_t connect_timeout_ms;
 	int64_t idle_timeout_ms;
 	int64_t total_timeout_ms;
 };
 
 struct upstream_ops {
-	/* A 2xx event-stream head came; upstream_headers() are there. */
+	/* A 2xx head came, of a stream or a document; upstream_headers() are there. */
 	void (*on_head)(struct upstream *u, void *arg, int status);
 	/*
 	 * One event; views valid during the call. After completed or incomplete no more come;

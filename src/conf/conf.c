@@ -310,7 +310,7 @@ static void add_unknown(struct conf *c, const char *name)
 	c->unknown_keys[c->unknown_count++] = mem_strdup(name);
 }
 
-/* Groups are one level deep: the table has no deeper names. */
+/* Groups may hold groups, as deep as the table's names go. */
 static void collect_unknown(struct conf *c, json_t *object, const char *group)
 {
 	const char *member;
@@ -503,21 +503,26 @@ static json_t *value_json(const struct conf *c, const struct conf_key *key, bool
 
 static void put_value(json_t *doc, const char *name, json_t *value)
 {
-	const char *dot = strchr(name, '.');
-	char group[NAME_MAX_BYTES];
-	json_t *object;
+	struct sv rest = sv_cstr(name);
+	json_t *at = doc;
 
-	if (!dot) {
-		json_object_set_new(doc, name, value);
-		return;
+	for (;;) {
+		struct sv part = sv_split(&rest, '.');
+		char member[NAME_MAX_BYTES];
+		json_t *group;
+
+		snprintf(member, sizeof(member), "%.*s", SV_ARG(part));
+		if (!rest.n) {
+			json_object_set_new(at, member, value);
+			return;
+		}
+		group = json_object_get(at, member);
+		if (!group) {
+			group = json_object();
+			json_object_set_new(at, member, group);
+		}
+		at = group;
 	}
-	snprintf(group, sizeof(group), "%.*s", (int)(dot - name), name);
-	object = json_object_get(doc, group);
-	if (!object) {
-		json_object_set_new(doc, group, json_object());
-		object = json_object_get(doc, group);
-	}
-	json_object_set_new(object, dot + 1, value);
 }
 
 json_t *conf_json(const struct conf *c, bool with_secrets, bool only_original)

@@ -80,8 +80,12 @@ struct conf {
 	struct conf_names model_extra;	    /* models.extra [] */
 	struct conf_names model_hidden;	    /* models.hidden [] */
 	int64_t models_ttl_s; /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
-	char **unknown_keys;  /* dotted names of keys that nobody knows: kept in the file, warned
-				 about once */
+	bool continuation_enabled;	  /* responses.continuation.enabled true */
+	int64_t continuation_max_entries; /* .maxEntries 10000, 1..1000000 */
+	int64_t continuation_max_bytes;	  /* .maxBytes 64 MiB, 64 KiB..16 GiB */
+	int64_t continuation_ttl_s;	  /* .ttlSeconds 3600, 1..604800 */
+	char **unknown_keys; /* dotted names of keys that nobody knows: kept in the file, warned
+				about once */
 	size_t unknown_count;
 	unsigned refs;
 };

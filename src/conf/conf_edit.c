@@ -30,7 +30,8 @@ bool conf_edit_is_secret(const struct conf_key *key)
 
 /* --- documents --- */
 
-/* "group.member" in its parts; false when there is no group. */
+/* "group.rest" in its parts, of which the second may be one more such name; false when there is no
+ * group. */
 static bool split(const char *name, char group[NAME_BYTES], const char **ret_member)
 {
 	const char *dot = strchr(name, '.');
@@ -50,7 +51,7 @@ json_t *conf_edit_get(const json_t *doc, const char *name)
 
 	if (whole || !split(name, group, &member))
 		return whole;
-	return json_object_get(json_object_get(doc, group), member);
+	return conf_edit_get(json_object_get(doc, group), member);
 }
 
 int conf_edit_put(json_t *doc, const char *name, json_t *value)
@@ -70,7 +71,7 @@ int conf_edit_put(json_t *doc, const char *name, json_t *value)
 		json_decref(value);
 		return -ENOTDIR;
 	}
-	return json_object_set_new(object, member, value) ? -EINVAL : 0;
+	return conf_edit_put(object, member, value);
 }
 
 int conf_edit_drop(json_t *doc, const char *name)
@@ -84,7 +85,7 @@ int conf_edit_drop(json_t *doc, const char *name)
 	if (!split(name, group, &member))
 		return -ENOENT;
 	object = json_object_get(doc, group);
-	if (json_object_del(object, member) != 0)
+	if (!object || conf_edit_drop(object, member) != 0)
 		return -ENOENT;
 	if (json_object_size(object) == 0)
 		json_object_del(doc, group);

@@ -366,6 +366,44 @@ static const struct conf_key rows[] = {
 			"counts as having every model.",
 	},
 	{
+		.name = "responses.continuation.enabled",
+		.type = CONF_BOOL,
+		.offset = AT(continuation_enabled),
+		.fallback = "true",
+		.help = "Answers of `/v1/responses` are kept in memory, so that a client can go on "
+			"from one of them; see [responses.md](responses.md). A request with "
+			"`\"store\": false` keeps nothing.",
+	},
+	{
+		.name = "responses.continuation.maxEntries",
+		.type = CONF_INT,
+		.offset = AT(continuation_max_entries),
+		.fallback = "10000",
+		.min = 1,
+		.max = 1000000,
+		.help = "Answers that are kept at most. The one that was not used for longest goes "
+			"first.",
+	},
+	{
+		.name = "responses.continuation.maxBytes",
+		.type = CONF_INT,
+		.offset = AT(continuation_max_bytes),
+		.fallback = "67108864",
+		.min = 65536,
+		.max = 16.0 * 1024 * 1024 * 1024,
+		.help = "Memory that they may take. An exchange that would need more than a "
+			"quarter of it alone is not kept.",
+	},
+	{
+		.name = "responses.continuation.ttlSeconds",
+		.type = CONF_INT,
+		.offset = AT(continuation_ttl_s),
+		.fallback = "3600",
+		.min = 1,
+		.max = WEEK_S,
+		.help = "How long an answer is kept after it was last used.",
+	},
+	{
 		.name = "slotConcurrency",
 		.type = CONF_INT,
 		.offset = AT(slot_concurrency),

@@ -55,11 +55,22 @@ int api_err_param(struct api_err *err, const char *param, const char *fmt, ...)
 	return -EINVAL;
 }
 
+static bool is_text_or_null(struct jv v)
+{
+	return jv_is(v, JV_STRING) || jv_is(v, JV_NULL);
+}
+
 bool api_err_body_fits(struct sv body)
 {
+	static const struct sv keys[] = {SV("message"), SV("type"), SV("param"), SV("code")};
+	struct jv member[ARRAY_LEN(keys)];
 	struct jv json;
 
-	return !jv_parse(body, 64, &json, NULL) && jv_is(jv_get(json, SV("error")), JV_OBJECT);
+	if (jv_parse(body, 64, &json, NULL))
+		return false;
+	jv_pick(jv_get(json, SV("error")), keys, ARRAY_LEN(keys), member);
+	return jv_is(member[0], JV_STRING) && jv_is(member[1], JV_STRING) &&
+	       is_text_or_null(member[2]) && is_text_or_null(member[3]);
 }
 
 static void write_text_or_null(struct jw *w, struct sv key, const char *text)

@@ -33,7 +33,10 @@ int api_err_param(struct api_err *err, const char *param, const char *fmt, ...) 
  * known. */
 void api_err_write(const struct api_err *err, int64_t now_s, struct buf *out);
 
-/* Has an upstream error body the shape that api_err_write() gives: {"error":{…}}? */
+/*
+ * Has an upstream error body the shape that api_err_write() gives, all four members of the error
+ * included? SDKs read each of them.
+ */
 bool api_err_body_fits(struct sv body);
 
 #endif

@@ -74,6 +74,8 @@ int chat_answer_event(struct turn *t, const struct event *ev, struct buf *out)
 		err = describe(t, ev);
 	if (err)
 		return err;
+	if (ev->type == EVENT_FAILED || ev->type == EVENT_ERROR)
+		return -EBADMSG; /* told by error(); must never look like an end */
 	if (event_is_terminal(ev->type)) {
 		t->usage = event_usage(ev);
 		a->ended = true;
@@ -112,7 +114,7 @@ void chat_answer_head(const struct turn *t, struct sv object, struct jw *w)
 
 	jw_key_lit(w, SV("id"));
 	jw_str_begin(w);
-	jw_str_add(w, SV("chatcmpl-"));
+	jw_str_add(w, chat_of(t)->form->id_prefix);
 	jw_str_add(w, sv_cstr(a->id));
 	jw_str_end(w);
 	jw_key_lit(w, SV("object"));

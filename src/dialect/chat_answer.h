@@ -13,7 +13,7 @@ enum { CHAT_ID_BYTES = 128 };
 struct chat_stream;
 
 struct chat_answer {
-	char id[CHAT_ID_BYTES]; /* what follows "chatcmpl-", needs no escape */
+	char id[CHAT_ID_BYTES]; /* what follows the form's prefix, needs no escape */
 	bool described;		/* id, created and model are upstream's */
 	bool ended;		/* the terminal event came */
 	int64_t created;

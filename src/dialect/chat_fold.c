@@ -128,7 +128,7 @@ static void add_texts(
 }
 
 /* The text up to the client's first stop string; true when there was one. */
-static bool write_stopped(const struct fold *f, struct jw *w)
+static bool add_stopped(const struct fold *f, struct jw *w)
 {
 	struct walk k = walk_begin(f, &text_parts);
 	struct buf text;
@@ -137,10 +137,13 @@ static bool write_stopped(const struct fold *f, struct jw *w)
 	buf_init(&text, LIMIT_FOLD_BYTES);
 	while (walk_next(&k))
 		jv_str_decode(jv_get(k.part, SV("text")), &text);
+	k = walk_begin(f, &refusal_parts);
+	while (f->chat->form->plain && walk_next(&k))
+		jv_str_decode(jv_get(k.part, SV("refusal")), &text);
 	at = chat_answer_find_stop(f->chat, buf_sv(&text));
 	if (at >= 0)
 		buf_truncate(&text, (size_t)at);
-	jw_str(w, buf_sv(&text));
+	jw_str_add(w, buf_sv(&text));
 	if (buf_error(&text))
 		w->out->error = buf_error(&text);
 	buf_fini(&text);
@@ -150,17 +153,20 @@ static bool write_stopped(const struct fold *f, struct jw *w)
 /* Returns whether a stop string ended the text: then nothing that came behind it counts. */
 static bool write_content(const struct fold *f, struct jw *w)
 {
+	bool stopped = false;
+
 	jw_key_lit(w, SV("content"));
 	if (!f->has_text && (f->calls || f->has_refusal)) {
 		jw_null(w);
 		return false;
 	}
-	if (f->chat->stop_count)
-		return write_stopped(f, w);
 	jw_str_begin(w);
-	add_texts(f, &text_parts, SV(""), w);
+	if (f->chat->stop_count)
+		stopped = add_stopped(f, w);
+	else
+		add_texts(f, &text_parts, SV(""), w);
 	jw_str_end(w);
-	return false;
+	return stopped;
 }
 
 static void write_refusal(const struct fold *f, struct jw *w)
@@ -279,20 +285,54 @@ static void write_choice(struct fold *f, const struct event *terminal, struct jw
 	jw_end(w);
 }
 
+/* All that was said, a refusal too, behind the prompt if the client wants it back. */
+static bool write_plain_text(const struct fold *f, struct jw *w)
+{
+	bool stopped = false;
+
+	jw_str_begin(w);
+	jw_str_add_raw(w, f->chat->echo);
+	if (f->chat->stop_count) {
+		stopped = add_stopped(f, w);
+	} else {
+		add_texts(f, &text_parts, SV(""), w);
+		add_texts(f, &refusal_parts, SV(""), w);
+	}
+	jw_str_end(w);
+	return stopped;
+}
+
+static void write_plain_choice(const struct fold *f, const struct event *terminal, struct jw *w)
+{
+	bool stopped;
+
+	jw_obj(w);
+	jw_ki64(w, "index", 0);
+	jw_key_lit(w, SV("text"));
+	stopped = write_plain_text(f, w);
+	jw_knull(w, "logprobs");
+	jw_key_lit(w, SV("finish_reason"));
+	jw_str_raw(w, stopped ? SV("stop") : chat_answer_reason(f->chat, terminal, false));
+	jw_end(w);
+}
+
 static void write_answer(struct turn *t, struct fold *f, const struct event *terminal, struct jw *w)
 {
 	struct jv tier = jv_get(jv_get(terminal->json, SV("response")), SV("service_tier"));
 
 	jw_obj(w);
-	chat_answer_head(t, SV("chat.completion"), w);
+	chat_answer_head(t, f->chat->form->whole, w);
 	jw_karr(w, "choices");
-	write_choice(f, terminal, w);
+	if (f->chat->form->plain)
+		write_plain_choice(f, terminal, w);
+	else
+		write_choice(f, terminal, w);
 	jw_end(w);
 	if (t->usage.known) {
 		jw_key_lit(w, SV("usage"));
 		chat_answer_usage(&t->usage, w);
 	}
-	if (jv_is(tier, JV_STRING))
+	if (jv_is(tier, JV_STRING) && !f->chat->form->plain)
 		jw_kraw(w, "service_tier", jv_raw(tier));
 	jw_end(w);
 }

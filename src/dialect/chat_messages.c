@@ -333,8 +333,9 @@ static int write_reply(struct chat_messages *m, const struct chat_message *messa
 		return refuse(
 			m, reply->legacy ? "name" : "tool_call_id", "must be a non-empty string");
 	if (!reply->call) {
-		if (m->dropped++ == 0)
-			m->first_dropped = m->index;
+		if (m->dropped < CHAT_DROPPED_NAMED)
+			m->dropped_at[m->dropped] = m->index;
+		m->dropped++;
 		return 0;
 	}
 	m->has_content = true;

@@ -6,6 +6,8 @@
 #include "dialect/api_err.h"
 #include "dialect/chat_pairs.h"
 
+enum { CHAT_DROPPED_NAMED = 16 };
+
 struct chat_messages {
 	struct jv list;	     /* an array */
 	bool keep_system;    /* leading system messages stay in the input as well */
@@ -13,11 +15,11 @@ struct chat_messages {
 	struct jw *w;
 	struct chat_pairs pairs;
 	size_t next_call, next_reply;
-	size_t index;	      /* of the message that is being written */
-	size_t leading;	      /* how many leading system messages there are */
-	size_t dropped;	      /* replies without a call */
-	size_t first_dropped; /* index of the first one's message */
-	bool has_content;     /* something that is not empty was written to input */
+	size_t index;			       /* of the message that is being written */
+	size_t leading;			       /* how many leading system messages there are */
+	size_t dropped;			       /* replies without a call */
+	size_t dropped_at[CHAT_DROPPED_NAMED]; /* indexes of the first ones' messages */
+	bool has_content; /* something that is not empty was written to input */
 };
 
 /* Reads what has to be known before writing. -EINVAL. */

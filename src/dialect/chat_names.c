@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-enum { HASH_DIGITS = 16 };
+enum { HASH_DIGITS = 16, NAME_BYTES = 1024 };
 
 static bool is_name_char(char c)
 {
@@ -12,21 +12,33 @@ static bool is_name_char(char c)
 	       c == '_' || c == '-';
 }
 
-static bool fits(struct jv name)
+static bool fits(struct sv name)
 {
-	struct sv raw = jv_str_raw(name);
-
-	if (raw.n > CHAT_NAME_BYTES)
+	if (name.n > CHAT_NAME_BYTES)
 		return false;
-	for (size_t i = 0; i < raw.n; i++) {
-		if (!is_name_char(raw.p[i]))
+	for (size_t i = 0; i < name.n; i++) {
+		if (!is_name_char(name.p[i]))
 			return false;
 	}
 	return true;
 }
 
-/* The start of the name, then a hash of the raw whole. */
-static void shorten(struct jv name, char out[CHAT_NAME_BYTES + 1])
+/*
+ * The name without escapes, which a client need not set the same way everywhere. One that does not
+ * fit into buf stays raw: nobody has such names.
+ */
+static struct sv decoded(struct jv name, char buf[NAME_BYTES])
+{
+	struct sv raw = jv_str_raw(name);
+
+	if (jv_str_is_plain(name) || raw.n >= NAME_BYTES)
+		return raw;
+	jv_str_copy(name, buf, NAME_BYTES);
+	return sv_cstr(buf);
+}
+
+/* The start of the name, then a hash of the whole. */
+static void shorten(struct jv name, struct sv whole, char out[CHAT_NAME_BYTES + 1])
 {
 	enum { KEPT = CHAT_NAME_BYTES - HASH_DIGITS - 1 };
 	char hash[IDENT_HEX_SIZE];
@@ -38,7 +50,7 @@ static void shorten(struct jv name, char out[CHAT_NAME_BYTES + 1])
 		if (!is_name_char(out[i]))
 			out[i] = '_';
 	}
-	ident_fingerprint(jv_str_raw(name), hash);
+	ident_fingerprint(whole, hash);
 	out[n++] = '_';
 	memcpy(out + n, hash, HASH_DIGITS);
 	out[n + HASH_DIGITS] = '\0';
@@ -46,7 +58,10 @@ static void shorten(struct jv name, char out[CHAT_NAME_BYTES + 1])
 
 int chat_names_add(struct chat_names *n, struct jv name, struct arena *arena)
 {
-	if (fits(name))
+	char text[NAME_BYTES];
+	struct sv whole = decoded(name, text);
+
+	if (fits(whole))
 		return 0;
 	if (n->count == n->room) {
 		size_t room = n->room ? n->room * 2 : 8;
@@ -60,21 +75,22 @@ int chat_names_add(struct chat_names *n, struct jv name, struct arena *arena)
 		n->room = room;
 	}
 	n->list[n->count].client = jv_str_raw(name);
-	shorten(name, n->list[n->count].upstream);
+	shorten(name, whole, n->list[n->count].upstream);
 	n->count++;
 	return 0;
 }
 
 void chat_names_write(struct jv name, struct jw *w)
 {
-	char text[CHAT_NAME_BYTES + 1];
+	char text[NAME_BYTES], made[CHAT_NAME_BYTES + 1];
+	struct sv whole = decoded(name, text);
 
-	if (fits(name)) {
+	if (fits(whole)) {
 		jw_str_raw(w, jv_str_raw(name));
 		return;
 	}
-	shorten(name, text);
-	jw_str_raw(w, sv_cstr(text));
+	shorten(name, whole, made);
+	jw_str_raw(w, sv_cstr(made));
 }
 
 struct sv chat_names_restore(const struct chat_names *n, struct sv upstream)

@@ -3,6 +3,8 @@
 #include "dialect/chat.h"
 #include "dialect/chat_messages.h"
 #include "dialect/chat_tools.h"
+#include "dialect/request_model.h"
+#include "dialect/responses_request.h"
 #include "dialect/shape.h"
 
 #include <errno.h>
@@ -27,6 +29,7 @@ enum {
 	PROMPT_CACHE_KEY,
 	STOP,
 	N,
+	WEB_SEARCH_OPTIONS,
 	FIRST_IGNORED,
 };
 
@@ -51,6 +54,7 @@ static const struct shape_rule rules[] = {
 	[PROMPT_CACHE_KEY] = SHAPE_RULE("prompt_cache_key", SHAPE_STRING, "a string"),
 	[STOP] = SHAPE_RULE("stop", SHAPE_STRING | SHAPE_ARRAY, "a string or an array"),
 	[N] = SHAPE_RULE("n", SHAPE_NUMBER, "a whole number"),
+	[WEB_SEARCH_OPTIONS] = SHAPE_RULE("web_search_options", SHAPE_OBJECT, "an object"),
 	[FIRST_IGNORED] = SHAPE_RULE("max_tokens", SHAPE_NUMBER, "a number"),
 	SHAPE_RULE("max_completion_tokens", SHAPE_NUMBER, "a number"),
 	SHAPE_RULE("temperature", SHAPE_NUMBER, "a number"),
@@ -69,7 +73,8 @@ static const struct shape_rule rules[] = {
 	SHAPE_RULE("audio", SHAPE_OBJECT, "an object"),
 	SHAPE_RULE("safety_identifier", SHAPE_STRING, "a string"),
 	SHAPE_RULE("prompt_cache_retention", SHAPE_STRING, "a string"),
-	SHAPE_RULE("web_search_options", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("prompt_cache_options", SHAPE_OBJECT, "an object"),
+	SHAPE_RULE("moderation", SHAPE_OBJECT, "an object"),
 };
 
 enum { RULES = ARRAY_LEN(rules) };
@@ -80,61 +85,11 @@ struct request {
 	struct chat *chat;
 	struct api_err *err;
 	struct jv member[RULES];
+	struct sv effort; /* that the model's name asks for; or empty */
 	struct jw w;
 };
 
 /* --- members that upstream never sees --- */
-
-/* "provider/model" keeps what stands behind the last slash. */
-static int read_model(struct request *r)
-{
-	struct sv name;
-
-	if (jv_str(r->member[MODEL], r->turn->arena, &name))
-		return api_err_param(r->err, "model", "'model' must be a non-empty string.");
-	for (size_t i = name.n; i > 0; i--) {
-		if (name.p[i - 1] == '/') {
-			name = sv_from(name, i);
-			break;
-		}
-	}
-	if (name.n == 0)
-		return api_err_param(r->err, "model", "'model' must be a non-empty string.");
-	r->turn->model = name;
-	return 0;
-}
-
-static int add_stop(struct request *r, struct jv value)
-{
-	struct chat *c = r->chat;
-	struct sv text;
-
-	if (jv_str(value, r->turn->arena, &text))
-		return api_err_param(r->err, "stop", "'stop' must hold strings only.");
-	if (text.n == 0)
-		return 0;
-	if (text.n > CHAT_STOP_BYTES)
-		return api_err_param(
-			r->err, "stop", "'stop' has a string over %d bytes.", CHAT_STOP_BYTES);
-	if (c->stop_count == CHAT_STOPS)
-		return api_err_param(
-			r->err, "stop", "'stop' may hold up to %d strings.", CHAT_STOPS);
-	c->stops[c->stop_count++] = text;
-	return 0;
-}
-
-static int read_stop(struct request *r)
-{
-	struct jv_iter it = jv_iter(r->member[STOP]);
-
-	if (jv_is(r->member[STOP], JV_STRING))
-		return add_stop(r, r->member[STOP]);
-	while (jv_next(&it)) {
-		if (add_stop(r, it.value))
-			return -EINVAL;
-	}
-	return 0;
-}
 
 static int read_options(struct request *r)
 {
@@ -150,14 +105,7 @@ static int read_options(struct request *r)
 		return api_err_param(r->err, "n", "'n' must be a whole number.");
 	if (n != 1)
 		return api_err_param(r->err, "n", "'n' must be 1: one choice per request.");
-	return read_stop(r);
-}
-
-static void add_ignored(struct buf *list, struct sv name)
-{
-	if (list->len)
-		buf_add_lit(list, ", ");
-	buf_add_sv(list, name);
+	return chat_stops_read(r->turn, r->member[STOP], r->err);
 }
 
 /* Names of what has no effect, for a header; a reply that was dropped is one too. */
@@ -165,15 +113,13 @@ static void name_ignored(struct request *r, const struct chat_messages *messages
 {
 	struct buf list;
 
-	buf_init(&list, KIB(2));
-	for (size_t i = FIRST_IGNORED; i < RULES; i++) {
-		if (!jv_is_nil(r->member[i]))
-			add_ignored(&list, rules[i].key);
-	}
-	if (messages->dropped) {
-		add_ignored(&list, SV("messages["));
-		buf_add_u64(&list, messages->first_dropped);
-		buf_add_lit(&list, "]");
+	buf_init(&list, KIB(4));
+	shape_list_given(&list, rules, FIRST_IGNORED, RULES, r->member);
+	shape_list_unknown(&list, r->turn->request, rules, RULES);
+	for (size_t i = 0; i < messages->dropped && i < CHAT_DROPPED_NAMED; i++) {
+		shape_list_add(&list, SV("messages["));
+		buf_add_u64(&list, messages->dropped_at[i]);
+		buf_add_char(&list, ']');
 	}
 	if (list.len)
 		r->turn->ignored = arena_dup(r->turn->arena, buf_sv(&list));
@@ -247,7 +193,7 @@ static int write_reasoning(struct request *r)
 
 	if (jv_is_nil(effort))
 		effort = jv_get(r->member[REASONING], SV("effort"));
-	if (jv_is_nil(effort) && jv_is_nil(summary))
+	if (jv_is_nil(effort) && jv_is_nil(summary) && !r->effort.n)
 		return 0;
 	if (!jv_is_nil(effort) && !jv_is(effort, JV_STRING))
 		return api_err_param(
@@ -256,7 +202,9 @@ static int write_reasoning(struct request *r)
 		return api_err_param(
 			r->err, "reasoning.summary", "'reasoning.summary' must be a string.");
 	jw_kobj(&r->w, "reasoning");
-	if (!jv_is_nil(effort))
+	if (r->effort.n) /* whoever writes it into the name means it */
+		jw_kstr(&r->w, "effort", r->effort);
+	else if (!jv_is_nil(effort))
 		jw_kraw(&r->w, "effort", jv_raw(effort));
 	jw_kraw(&r->w, "summary", jv_is_nil(summary) ? SV("\"auto\"") : jv_raw(summary));
 	jw_end(&r->w);
@@ -286,6 +234,7 @@ static int write_tools(struct request *r)
 		.functions = r->member[FUNCTIONS],
 		.tool_choice = r->member[TOOL_CHOICE],
 		.function_call = r->member[FUNCTION_CALL],
+		.web_search = r->member[WEB_SEARCH_OPTIONS],
 		.names = &r->chat->names,
 		.arena = r->turn->arena,
 		.err = r->err,
@@ -323,7 +272,7 @@ static int write_body(struct request *r)
 	jw_kraw(&r->w, "include", SV("[\"reasoning.encrypted_content\"]"));
 	jw_end(&r->w);
 	if (buf_error(&t->built))
-		return api_err_set(r->err, 413, "invalid_request_error", "request_too_large",
+		return api_err_set(r->err, 413, "invalid_request_error", "payload_too_large",
 			"The request is too large.");
 	t->upstream = jv_trusted(buf_sv(&t->built));
 	name_ignored(r, &messages);
@@ -336,18 +285,16 @@ int chat_request_parse(struct turn *t, struct api_err *err)
 
 	if (!r.chat)
 		return api_err_set(err, 500, "server_error", "", "Out of memory.");
-	*r.chat = (struct chat){.legacy = false};
+	*r.chat = (struct chat){.form = &chat_form_chat};
 	t->state = r.chat;
 	if (!jv_is(t->request, JV_OBJECT))
 		return api_err_param(err, "", "The body must be a JSON object.");
-	if (shape_pick(t->request, rules, RULES, r.member, err) || read_model(&r) ||
-		read_options(&r))
+	if (shape_pick(t->request, rules, RULES, r.member, err) ||
+		request_model_read(t, r.member[MODEL], &r.effort, err) || read_options(&r))
 		return -EINVAL;
 	if (jv_is_nil(r.member[MESSAGES]) && jv_is_nil(r.member[INPUT]))
 		return api_err_param(err, "messages", "'messages' is missing.");
 	if (!jv_is_nil(r.member[MESSAGES]))
 		return write_body(&r);
-	/* A Responses body: it is what upstream wants. */
-	t->upstream = t->request;
-	return 0;
+	return responses_request_read(t, SV("stop"), err);
 }

@@ -45,7 +45,7 @@ int chat_stream_begin(struct turn *t)
 /* Made at the first chunk: then upstream has said what the answer's id is. */
 static int make_prefix(struct turn *t)
 {
-	static const struct sv before_delta = {"{\"index\":0,\"delta\":", 19};
+	const struct chat_form *form = chat_of(t)->form;
 	struct chat_stream *s = stream_of(t);
 	struct buf text;
 	struct jw w;
@@ -54,10 +54,10 @@ static int make_prefix(struct turn *t)
 	buf_add_lit(&text, "data: ");
 	w = jw_begin(&text);
 	jw_obj(&w);
-	chat_answer_head(t, SV("chat.completion.chunk"), &w);
+	chat_answer_head(t, form->chunk, &w);
 	buf_add_lit(&text, ",\"choices\":[");
 	s->head = sv_make(NULL, text.len);
-	buf_add_sv(&text, before_delta);
+	buf_add_sv(&text, form->before_delta);
 	s->prefix = arena_dup(t->arena, buf_sv(&text));
 	if (buf_error(&text))
 		s->prefix = SV_NONE;
@@ -70,6 +70,18 @@ static int make_prefix(struct turn *t)
 	return 0;
 }
 
+/* A chunk with a piece of the text; raw: escaped. */
+static void send_piece(struct turn *t, struct sv raw, struct buf *out)
+{
+	const struct chat_stream *s = stream_of(t);
+
+	buf_add_sv(out, s->prefix);
+	buf_add_sv(out, chat_of(t)->form->before_text);
+	buf_add_sv(out, raw);
+	buf_add_sv(out, chat_of(t)->form->after_text);
+	buf_add_sv(out, s->suffix);
+}
+
 /* Makes sure that the client has the role. content: raw JSON of the first chunk's content. */
 static int begin_chunks(struct turn *t, struct sv content, struct buf *out)
 {
@@ -80,6 +92,11 @@ static int begin_chunks(struct turn *t, struct sv content, struct buf *out)
 	if (make_prefix(t))
 		return -ENOMEM;
 	s->begun = true;
+	if (chat_of(t)->form->plain) {
+		if (chat_of(t)->echo.n)
+			send_piece(t, chat_of(t)->echo, out);
+		return 0;
+	}
 	buf_add_sv(out, s->prefix);
 	buf_add_lit(out, "{\"role\":\"assistant\",\"content\":");
 	buf_add_sv(out, content);
@@ -108,7 +125,8 @@ static void send_end(struct turn *t, struct sv reason, struct buf *out)
 		return;
 	s->finished = true;
 	buf_add_sv(out, s->prefix);
-	buf_add_lit(out, "{},\"finish_reason\":\"");
+	buf_add_sv(out, chat_of(t)->form->nothing);
+	buf_add_lit(out, ",\"finish_reason\":\"");
 	buf_add_sv(out, reason);
 	buf_add_lit(out, "\"}]");
 	if (chat_of(t)->include_usage)
@@ -135,9 +153,9 @@ static void send_decoded(struct turn *t, size_t length, struct buf *out)
 	if (length == 0)
 		return;
 	buf_add_sv(out, s->prefix);
-	buf_add_lit(out, "{\"content\":\"");
+	buf_add_sv(out, chat_of(t)->form->before_text);
 	jw_escape(out, sv_make(t->fold.data, length));
-	buf_add_lit(out, "\"}");
+	buf_add_sv(out, chat_of(t)->form->after_text);
 	buf_add_sv(out, s->suffix);
 	buf_consume(&t->fold, length);
 }
@@ -194,7 +212,7 @@ static int send_content(struct turn *t, struct jv text, struct buf *out)
 	s->item_text = s->part_text = true;
 	if (chat_of(t)->stop_count)
 		return send_stoppable(t, text, out);
-	send_text(s, SV("{\"content\":\""), SV(""), raw, out);
+	send_piece(t, raw, out);
 	return 0;
 }
 
@@ -203,6 +221,8 @@ static int send_refusal(struct turn *t, struct jv text, struct buf *out)
 	struct chat_stream *s = stream_of(t);
 	struct sv raw = jv_str_raw(text);
 
+	if (chat_of(t)->form->plain) /* has no other place for what the model said */
+		return send_content(t, text, out);
 	if (raw.n == 0)
 		return 0;
 	if (begin_chunks(t, SV("null"), out))
@@ -224,7 +244,7 @@ static int send_thought(struct turn *t, const struct thought *th, struct buf *ou
 	bool other = th->output != s->thought_output || th->part != s->thought_part;
 	struct sv raw = jv_str_raw(th->text);
 
-	if (raw.n == 0)
+	if (raw.n == 0 || chat_of(t)->form->plain)
 		return 0;
 	if (begin_chunks(t, SV("\"\""), out))
 		return -ENOMEM;
@@ -279,6 +299,8 @@ static int send_annotation(struct turn *t, struct jv annotation, struct buf *out
 	size_t before;
 	struct jw w;
 
+	if (chat_of(t)->form->plain)
+		return 0;
 	if (begin_chunks(t, SV("\"\""), out))
 		return -ENOMEM;
 	before = out->len;
@@ -414,7 +436,7 @@ static int on_item_added(struct turn *t, const struct event *ev, struct buf *out
 	struct jv item = jv_get(ev->json, SV("item"));
 	bool custom;
 
-	if (!is_call(item, &custom))
+	if (!is_call(item, &custom) || chat_of(t)->form->plain)
 		return 0;
 	return open_call(t, ev, item, custom, out);
 }
@@ -474,7 +496,7 @@ static int finish_item(struct turn *t, const struct event *ev, struct jv item, s
 	bool custom;
 
 	if (is_call(item, &custom))
-		return finish_call(t, ev, item, custom, out);
+		return chat_of(t)->form->plain ? 0 : finish_call(t, ev, item, custom, out);
 	if (is_type(item, SV("message")))
 		return finish_message(t, item, out);
 	if (is_type(item, SV("reasoning")))

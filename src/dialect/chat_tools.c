@@ -140,6 +140,60 @@ static int write_list(const struct chat_tools *t, struct jw *w)
 	return 0;
 }
 
+/* --- web_search_options --- */
+
+static bool has_web_search(struct jv tools)
+{
+	struct jv_iter it = jv_iter(tools);
+
+	while (jv_next(&it)) {
+		if (sv_starts(jv_str_raw(jv_get(it.value, SV("type"))), SV("web_search")))
+			return true;
+	}
+	return false;
+}
+
+/* chat: {type:"approximate",approximate:{city…}}; the tool has all of it on one level. */
+static int write_location(const struct chat_tools *t, struct jv location, struct jw *w)
+{
+	struct jv place = jv_get(location, SV("approximate"));
+	struct jv_iter it;
+
+	if (jv_is_nil(location))
+		return 0;
+	if (!jv_is(location, JV_OBJECT))
+		return api_err_param(t->err, "web_search_options.user_location",
+			"'web_search_options.user_location' must be an object.");
+	it = jv_iter(jv_is(place, JV_OBJECT) ? place : location);
+	jw_kobj(w, "user_location");
+	jw_klit(w, "type", "approximate");
+	while (jv_next(&it)) {
+		if (jv_key_eq(it.key, SV("type")))
+			continue;
+		jw_key_lit(w, it.key);
+		jw_jv(w, it.value);
+	}
+	jw_end(w);
+	return 0;
+}
+
+/* Chat switches the search on with a member of its own, upstream with a tool. */
+static int write_web_search(const struct chat_tools *t, struct jw *w)
+{
+	struct jv size = jv_get(t->web_search, SV("search_context_size"));
+
+	if (!jv_is_nil(size) && !jv_is(size, JV_STRING))
+		return api_err_param(t->err, "web_search_options.search_context_size",
+			"'web_search_options.search_context_size' must be a string.");
+	jw_obj(w);
+	jw_klit(w, "type", "web_search");
+	write_if(w, SV("search_context_size"), size);
+	if (write_location(t, jv_get(t->web_search, SV("user_location")), w))
+		return -EINVAL;
+	jw_end(w);
+	return 0;
+}
+
 /* --- tool_choice --- */
 
 static int write_chosen(const struct chat_tools *t, struct jv type, struct jv holder,
@@ -220,9 +274,11 @@ static int write_choice(const struct chat_tools *t, struct jw *w)
 
 int chat_tools_write(const struct chat_tools *t, struct jw *w)
 {
-	if (!jv_is_nil(t->tools) || !jv_is_nil(t->functions)) {
+	bool search = !jv_is_nil(t->web_search) && !has_web_search(t->tools);
+
+	if (!jv_is_nil(t->tools) || !jv_is_nil(t->functions) || search) {
 		jw_karr(w, "tools");
-		if (write_list(t, w))
+		if (write_list(t, w) || (search && write_web_search(t, w)))
 			return -EINVAL;
 		jw_end(w);
 	}

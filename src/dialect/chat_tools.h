@@ -9,6 +9,7 @@
 struct chat_tools {
 	struct jv tools, functions;	      /* arrays, or nil */
 	struct jv tool_choice, function_call; /* strings or objects, or nil */
+	struct jv web_search;		      /* web_search_options: an object, or nil */
 	struct chat_names *names;
 	struct arena *arena;
 	struct api_err *err;

@@ -10,12 +10,14 @@ void turn_init(struct turn *t, const struct dialect *dialect, struct arena *aren
 	*t = (struct turn){.dialect = dialect, .arena = arena};
 	buf_init(&t->built, LIMIT_UPSTREAM_BODY_BYTES);
 	buf_init(&t->fold, LIMIT_FOLD_BYTES);
+	buf_init(&t->stored, LIMIT_FOLD_BYTES);
 }
 
 void turn_fini(struct turn *t)
 {
 	buf_fini(&t->built);
 	buf_fini(&t->fold);
+	buf_fini(&t->stored);
 }
 
 static bool is_user_message(struct jv item)

@@ -19,6 +19,7 @@
 #include "base/jv.h"
 #include "dialect/api_err.h"
 #include "dialect/event.h"
+#include "dialect/model_name.h"
 
 struct dialect;
 
@@ -32,12 +33,22 @@ struct turn {
 	 * private events are forwarded, failures are told as response.failed.
 	 */
 	bool native;
+	/* Set before parse: which models the names of requests may mean. */
+	struct model_catalogue models;
+
+	/*
+	 * Set before begin: the relay keeps the answer for the client to go on from (`store`). The
+	 * answer says so then, and its object is in `stored` once it is complete; its cap is the
+	 * most that is kept, and an error in it no error of the answer.
+	 */
+	bool store;
+	struct buf stored;
 
 	/* Filled by parse. */
 	struct jv request;  /* the client's body, validated; borrowed from the exchange */
 	struct jv upstream; /* the internal form: request itself, or a view of `built` */
 	struct buf built;   /* storage when the dialect had to write the internal form */
-	struct sv model;    /* as the client named it, decoded */
+	struct sv model;    /* decoded; without provider and effort (model_name.h) */
 	bool stream;	    /* the client wants a stream */
 	struct sv ignored;  /* comma-separated names for X-Relay-Ignored-Params, or empty */
 
@@ -53,7 +64,11 @@ struct turn {
 };
 
 struct dialect {
-	const char *name; /* "responses", "chat" */
+	bool stores; /* knows turn.store */
+	/* Is served by upstream's compact endpoint, which answers with one JSON document: handed to
+	 * on_event as the one EVENT_COMPLETED. */
+	bool compacts;
+	const char *name; /* "responses", "chat", "completions" */
 	/*
 	 * Reads t->request and fills the parse part; -EINVAL with *err filled (400 and its param).
 	 */
@@ -76,8 +91,10 @@ struct dialect {
 
 extern const struct dialect dialect_responses;
 extern const struct dialect dialect_chat;
+extern const struct dialect dialect_completions;
+extern const struct dialect dialect_compact;
 
-/* turn_init zeroes and sets caps; turn_fini frees built and fold (state lives in the arena). */
+/* turn_init zeroes and sets caps; turn_fini frees its buffers (state lives in the arena). */
 void turn_init(struct turn *t, const struct dialect *dialect, struct arena *arena);
 void turn_fini(struct turn *t);
 

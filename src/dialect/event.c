@@ -101,7 +101,7 @@ static int64_t count_of(struct jv number)
 	return value;
 }
 
-struct usage event_usage(const struct event *ev)
+struct usage event_usage_read(struct jv usage)
 {
 	static const struct sv keys[] = {
 		{"input_tokens", 12},
@@ -110,7 +110,6 @@ struct usage event_usage(const struct event *ev)
 		{"output_tokens_details", 21},
 		{"total_tokens", 12},
 	};
-	struct jv usage = jv_get(jv_get(ev->json, SV("response")), SV("usage"));
 	struct jv member[ARRAY_LEN(keys)];
 	struct usage u = {.known = jv_is(usage, JV_OBJECT)};
 
@@ -124,4 +123,9 @@ struct usage event_usage(const struct event *ev)
 	u.total_tokens =
 		jv_exists(member[4]) ? count_of(member[4]) : u.input_tokens + u.output_tokens;
 	return u;
+}
+
+struct usage event_usage(const struct event *ev)
+{
+	return event_usage_read(jv_get(jv_get(ev->json, SV("response")), SV("usage")));
 }

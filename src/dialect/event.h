@@ -67,5 +67,7 @@ struct usage {
 };
 /* From a terminal event's response.usage; missing members are 0, total is summed when absent. */
 struct usage event_usage(const struct event *ev);
+/* The same from the usage object itself. */
+struct usage event_usage_read(struct jv usage);
 
 #endif

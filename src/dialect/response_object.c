@@ -3,6 +3,7 @@
 enum source {
 	FROM_REQUEST,  /* what the client sent, else upstream's, else the default */
 	FROM_UPSTREAM, /* upstream's, else what the client sent, else the default */
+	FROM_RELAY,    /* store: upstream keeps nothing itself */
 	SPECIAL,       /* written by a function of its own */
 };
 
@@ -71,7 +72,7 @@ static const struct member members[] = {
 		"reasoning", FROM_UPSTREAM, "{\"effort\":null,\"summary\":null}", reasoning_fill),
 	ROW("max_output_tokens", FROM_REQUEST, "null"),
 	ROW("max_tool_calls", FROM_REQUEST, "null"),
-	ROW("store", FROM_UPSTREAM, "false"),
+	ROW("store", FROM_RELAY, NULL),
 	ROW("background", FROM_UPSTREAM, "false"),
 	ROW("service_tier", FROM_UPSTREAM, "\"default\""),
 	ROW("metadata", FROM_REQUEST, "{}"),
@@ -182,7 +183,7 @@ static int64_t count_of(struct jv number)
 }
 
 /* SDKs require both detail objects (PROTOCOL 4). */
-static void write_usage(struct jv upstream, struct jw *w)
+void response_usage_write(struct jv upstream, struct jw *w)
 {
 	int64_t input = count_of(jv_get(upstream, SV("input_tokens")));
 	int64_t output = count_of(jv_get(upstream, SV("output_tokens")));
@@ -280,7 +281,7 @@ static void write_special(
 		write_output(o, theirs[OUTPUT], w);
 		break;
 	case USAGE:
-		write_usage(theirs[USAGE], w);
+		response_usage_write(theirs[USAGE], w);
 		break;
 	}
 }
@@ -348,12 +349,19 @@ void response_object_write(const struct response_object *o, struct jw *w)
 
 	jw_obj(w);
 	for (size_t i = 0; i < RESPONSE_MEMBERS; i++) {
-		if (members[i].source == SPECIAL) {
+		switch (members[i].source) {
+		case SPECIAL:
 			jw_key_lit(w, members[i].key);
 			write_special(o, (enum special)i, theirs, w);
-			continue;
+			break;
+		case FROM_RELAY:
+			jw_key_lit(w, members[i].key);
+			jw_bool(w, o->store);
+			break;
+		default:
+			write_plain(&members[i], o->echo->member[i], theirs[i], w);
+			break;
 		}
-		write_plain(&members[i], o->echo->member[i], theirs[i], w);
 	}
 	write_others(o->upstream, others, w);
 	jw_end(w);

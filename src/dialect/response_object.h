@@ -26,9 +26,12 @@ struct response_object {
 	int64_t created_at;	    /* used when upstream gave none; 0: now_s */
 	struct sv output; /* comma-separated items, for an output that is missing or empty */
 	int64_t now_s;	  /* for completed_at */
+	bool store;	  /* the relay keeps the answer */
 	const struct api_err *err; /* `error` of a failed response; NULL: upstream's, else null */
 };
 
 void response_object_write(const struct response_object *o, struct jw *w);
+/* A usage object with both details, which SDKs require; null when there is none. */
+void response_usage_write(struct jv upstream, struct jw *w);
 
 #endif

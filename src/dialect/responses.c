@@ -3,7 +3,7 @@
 #include "base/limits.h"
 #include "dialect/item_list.h"
 #include "dialect/response_object.h"
-#include "dialect/shape.h"
+#include "dialect/responses_request.h"
 #include "proto/sse.h"
 
 #include <errno.h>
@@ -23,43 +23,9 @@ struct state {
 
 /* --- request --- */
 
-enum { MODEL, INPUT, STREAM };
-
-static const struct shape_rule rules[] = {
-	[MODEL] = SHAPE_RULE("model", SHAPE_STRING, "a string"),
-	[INPUT] = SHAPE_RULE("input", SHAPE_STRING | SHAPE_ARRAY, "a string or an array"),
-	[STREAM] = SHAPE_RULE("stream", SHAPE_BOOL, "a boolean"),
-	SHAPE_RULE("instructions", SHAPE_STRING, "a string"),
-	SHAPE_RULE("tools", SHAPE_ARRAY, "an array"),
-	SHAPE_RULE("tool_choice", SHAPE_STRING | SHAPE_OBJECT, "a string or an object"),
-	SHAPE_RULE("parallel_tool_calls", SHAPE_BOOL, "a boolean"),
-	SHAPE_RULE("reasoning", SHAPE_OBJECT, "an object"),
-	SHAPE_RULE("text", SHAPE_OBJECT, "an object"),
-	SHAPE_RULE("include", SHAPE_ARRAY, "an array"),
-	SHAPE_RULE("metadata", SHAPE_OBJECT, "an object"),
-	SHAPE_RULE("store", SHAPE_BOOL, "a boolean"),
-	SHAPE_RULE("temperature", SHAPE_NUMBER, "a number"),
-	SHAPE_RULE("top_p", SHAPE_NUMBER, "a number"),
-	SHAPE_RULE("max_output_tokens", SHAPE_NUMBER, "a number"),
-	SHAPE_RULE("prompt_cache_key", SHAPE_STRING, "a string"),
-	SHAPE_RULE("service_tier", SHAPE_STRING, "a string"),
-	SHAPE_RULE("previous_response_id", SHAPE_STRING, "a string"),
-	SHAPE_RULE("background", SHAPE_BOOL, "a boolean"),
-};
-
 static int parse(struct turn *t, struct api_err *err)
 {
-	struct jv member[ARRAY_LEN(rules)];
-
-	t->upstream = t->request;
-	if (shape_pick(t->request, rules, ARRAY_LEN(rules), member, err))
-		return -EINVAL;
-	if (jv_str(member[MODEL], t->arena, &t->model) || t->model.n == 0)
-		return api_err_param(err, "model", "'model' must be a non-empty string.");
-	if (jv_is_nil(member[INPUT]))
-		return api_err_param(err, "input", "'input' is missing.");
-	t->stream = jv_is_true(member[STREAM]);
-	return 0;
+	return responses_request_read(t, SV_NONE, err);
 }
 
 /* --- answer --- */
@@ -76,6 +42,7 @@ static int begin(struct turn *t)
 	t->state = s;
 	t->usage = (struct usage){.known = false};
 	buf_reset(&t->fold, KIB(64));
+	buf_reset(&t->stored, 0);
 	return 0;
 }
 
@@ -90,7 +57,7 @@ static struct response_object describe(struct turn *t, struct jv upstream)
 	struct state *s = t->state;
 
 	if (!s->has_echo) {
-		response_echo_pick(&s->echo, t->request);
+		response_echo_pick(&s->echo, t->upstream); /* the effort of a model name included */
 		s->has_echo = true;
 	}
 	return (struct response_object){
@@ -100,7 +67,15 @@ static struct response_object describe(struct turn *t, struct jv upstream)
 		.model = s->model[0] ? sv_cstr(s->model) : t->model,
 		.created_at = s->created_at,
 		.now_s = t->now_s,
+		.store = t->store,
 	};
+}
+
+/* The finished answer's object stands at the end of out. */
+static void keep_object(struct turn *t, const struct buf *out, size_t from)
+{
+	if (t->store && !buf_error(out))
+		buf_add(&t->stored, out->data + from, out->len - from);
 }
 
 /* A terminal event's response whose status is missing has the one that the event's name says. */
@@ -121,6 +96,7 @@ static void send_response_event(struct turn *t, const struct event *ev, struct b
 	struct state *s = t->state;
 	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
 	struct buf json, items;
+	size_t from;
 	struct jw w;
 
 	object.default_status = default_status(ev->type);
@@ -134,7 +110,10 @@ static void send_response_event(struct turn *t, const struct event *ev, struct b
 	jw_key_lit(&w, SV("type"));
 	jw_str_raw(&w, type_name(ev));
 	jw_key_lit(&w, SV("response"));
+	from = json.len;
 	response_object_write(&object, &w);
+	if (event_is_terminal(ev->type) && !buf_error(&items))
+		keep_object(t, &json, from);
 	jw_ki64(&w, "sequence_number", s->sequence++);
 	jw_end(&w);
 	if (buf_error(&json) || buf_error(&items))
@@ -151,16 +130,28 @@ static void send_created(struct turn *t, struct buf *out)
 	send_response_event(t, &made, out);
 }
 
-/* The event with our sequence number, every other member as it came. */
+/* Line ends between tokens, which JSON allows, would end the data line. */
+static void put_on_one_line(struct buf *out, size_t from)
+{
+	for (size_t i = from; i < out->len; i++) {
+		if (out->data[i] == '\n' || out->data[i] == '\r')
+			out->data[i] = ' ';
+	}
+}
+
+/* The event with our sequence number, every other member as it came; written without a detour. */
 static void send_renumbered(struct turn *t, const struct event *ev, struct buf *out)
 {
 	struct state *s = t->state;
 	struct jv_iter it = jv_iter(ev->json);
-	struct buf json;
+	size_t from;
 	struct jw w;
 
-	buf_init(&json, LIMIT_EVENT_BYTES + KIB(1));
-	w = jw_begin(&json);
+	buf_add_lit(out, "event: ");
+	buf_add_sv(out, ev->name);
+	buf_add_lit(out, "\ndata: ");
+	from = out->len;
+	w = jw_begin(out);
 	jw_obj(&w);
 	while (jv_next(&it)) {
 		if (jv_key_eq(it.key, SV("sequence_number")))
@@ -170,10 +161,8 @@ static void send_renumbered(struct turn *t, const struct event *ev, struct buf *
 	}
 	jw_ki64(&w, "sequence_number", s->sequence++);
 	jw_end(&w);
-	if (buf_error(&json))
-		out->error = buf_error(&json);
-	sse_encode(out, ev->name, buf_sv(&json));
-	buf_fini(&json);
+	put_on_one_line(out, from);
+	buf_add_lit(out, "\n\n");
 }
 
 static void send_as_is(const struct event *ev, struct buf *out)
@@ -224,6 +213,7 @@ static void fold_terminal(struct turn *t, const struct event *ev, struct buf *ou
 {
 	struct state *s = t->state;
 	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
+	size_t from = out->len;
 	struct buf items;
 	struct jw w = jw_begin(out);
 
@@ -234,6 +224,7 @@ static void fold_terminal(struct turn *t, const struct event *ev, struct buf *ou
 	response_object_write(&object, &w);
 	if (buf_error(&items))
 		out->error = buf_error(&items);
+	keep_object(t, out, from);
 	buf_fini(&items);
 }
 
@@ -341,6 +332,7 @@ static void heartbeat(struct turn *t, struct buf *out)
 
 const struct dialect dialect_responses = {
 	.name = "responses",
+	.stores = true,
 	.parse = parse,
 	.begin = begin,
 	.on_event = on_event,

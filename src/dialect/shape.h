@@ -29,4 +29,14 @@ enum { SHAPE_RULES_MAX = 64 };
 int shape_pick(struct jv object, const struct shape_rule *rules, size_t count, struct jv *out,
 	struct api_err *err) MUST_CHECK;
 
+/*
+ * Lists of names for a header, ", " between: one; the members from rules[first] on that were given;
+ * and those that no rule knows, as far as they are plain words (a few: the list is for people).
+ */
+void shape_list_add(struct buf *list, struct sv name);
+void shape_list_given(struct buf *list, const struct shape_rule *rules, size_t first, size_t count,
+	const struct jv *member);
+void shape_list_unknown(
+	struct buf *list, struct jv object, const struct shape_rule *rules, size_t count);
+
 #endif

@@ -63,14 +63,34 @@ static void send_head(struct answer *a)
 				     });
 }
 
+static void release_head(struct answer *a)
+{
+	assert(!a->head_sent);
+	a->head_sent = true;
+	a->first_byte_us = clock_mono_us();
+	send_head(a);
+	timer_start(&a->heartbeat, a->heartbeat_ms);
+}
+
 static void commit(struct answer *a)
 {
 	assert(!a->committed);
 	a->committed = true;
-	a->first_byte_us = clock_mono_us();
 	timer_stop(&a->hold);
-	send_head(a);
-	timer_start(&a->heartbeat, a->heartbeat_ms);
+	if (!a->head_sent)
+		release_head(a);
+}
+
+/* Past what is held back: heartbeats belong to no event. */
+static void send_heartbeat(struct answer *a)
+{
+	struct buf beat;
+
+	buf_init(&beat, KIB(1));
+	a->turn->dialect->heartbeat(a->turn, &beat);
+	http_send(a->stream, buf_sv(&beat));
+	buf_fini(&beat);
+	a->last_sent_ms = clock_mono_ms();
 }
 
 static void on_flush(struct deferred *d)
@@ -88,10 +108,17 @@ static void on_hold_over(struct timer *t)
 
 	if (!a->stream || a->committed)
 		return;
-	commit(a);
-	if (a->out.len == 0)
-		a->turn->dialect->heartbeat(a->turn, &a->out);
-	send_made(a);
+	/* Codex saw this upstream's headers and goes by them. */
+	if (a->out.len || a->turn->native)
+		commit(a);
+	else if (!a->head_sent)
+		release_head(a);
+	else
+		return;
+	if (a->out.len)
+		send_made(a);
+	else
+		send_heartbeat(a);
 }
 
 static void on_heartbeat(struct timer *t)
@@ -105,10 +132,8 @@ static void on_heartbeat(struct timer *t)
 		timer_start(&a->heartbeat, a->heartbeat_ms - silent_ms);
 		return;
 	}
-	if (!http_is_congested(a->stream)) {
-		a->turn->dialect->heartbeat(a->turn, &a->out);
-		send_made(a);
-	}
+	if (!http_is_congested(a->stream))
+		send_heartbeat(a);
 	timer_start(&a->heartbeat, a->heartbeat_ms);
 }
 
@@ -119,6 +144,7 @@ void answer_init(struct answer *a, struct loop *loop, struct http_stream *stream
 	a->turn = turn;
 	a->hold_ms = (int64_t)(conf->stream_hold_s * 1000);
 	a->heartbeat_ms = conf->heartbeat_s * 1000;
+	a->begun_ms = clock_mono_ms();
 	buf_init(&a->out, LIMIT_FOLD_BYTES);
 	a->flush.fn = on_flush;
 	timer_init(&a->hold, loop, on_hold_over);
@@ -139,10 +165,24 @@ void answer_fini(struct answer *a)
 	buf_fini(&a->out);
 }
 
+/*
+ * A client must not hear nothing until upstream has a head to show; but one that queued for long
+ * gets an early failure as a status all the same. Codex waits long, and needs to see upstream's
+ * headers.
+ */
+static void release_in_time(struct answer *a)
+{
+	int64_t left_ms = a->begun_ms + a->heartbeat_ms - clock_mono_ms();
+
+	if (a->turn->stream && !a->turn->native && !a->head_sent)
+		timer_start(&a->hold, left_ms > a->hold_ms ? left_ms : a->hold_ms);
+}
+
 int answer_reset(struct answer *a, const char *slot_id)
 {
 	assert(!a->committed);
 	timer_stop(&a->hold);
+	release_in_time(a);
 	buf_reset(&a->out, LIMIT_WRITE_LOW_BYTES);
 	a->header_count = 0;
 	a->had_output = false;
@@ -182,6 +222,18 @@ static void schedule_flush(struct answer *a)
 	loop_defer(a->hold.loop, &a->flush);
 }
 
+/*
+ * Upstream is at work: the client gets the head. What has no place in its API, as the beginning of
+ * a thought in chat, commits to nothing.
+ */
+static void show(struct answer *a)
+{
+	if (a->out.len || a->turn->native)
+		commit(a);
+	else if (!a->head_sent)
+		release_head(a);
+}
+
 int answer_event(struct answer *a, const struct event *ev)
 {
 	int err = a->turn->dialect->on_event(a->turn, ev, &a->out);
@@ -197,7 +249,7 @@ int answer_event(struct answer *a, const struct event *ev)
 	/* A turn that is over has nothing to hold back for: answer_finish() commits it in one
 	 * piece. */
 	if (!a->committed && a->had_output && !event_is_terminal(ev->type))
-		commit(a);
+		show(a);
 	if (!a->committed)
 		return a->out.len > LIMIT_HELD_BYTES ? -ENOBUFS : 0;
 	schedule_flush(a);
@@ -220,7 +272,7 @@ static void respond_whole(struct answer *a, int status, struct sv body, int64_t 
 		snprintf(retry_after, sizeof(retry_after), "%lld", (long long)retry_after_s);
 	count = collect_headers(a, headers, retry_after);
 	a->status = status;
-	a->committed = true;
+	a->head_sent = a->committed = true;
 	a->first_byte_us = clock_mono_us();
 	http_respond(a->stream,
 		&(struct http_response){
@@ -275,7 +327,7 @@ int answer_say(struct answer *a, struct sv text)
 
 void answer_fail(struct answer *a, const struct api_err *err)
 {
-	bool in_stream = a->committed;
+	bool in_stream = a->head_sent;
 
 	if (!a->stream)
 		return;
@@ -296,6 +348,15 @@ void answer_fail(struct answer *a, const struct api_err *err)
 void answer_drop(struct answer *a)
 {
 	end(a);
+}
+
+bool answer_passes_header(const struct answer *a, struct sv name)
+{
+	for (size_t i = 0; i < a->header_count; i++) {
+		if (sv_ieq(a->headers[i].name, name))
+			return true;
+	}
+	return false;
 }
 
 bool answer_is_congested(const struct answer *a)

@@ -2,6 +2,9 @@
  * The client's side of an exchange: holds heads back until the commit point, turns events into the
  * client's dialect, sends, keeps the stream alive, ends it once. Owner: the exchange, which embeds
  * it. Everything before the commit can be undone with answer_reset(); nothing after it can.
+ *
+ * A stream that has nothing to say for long gets its head and heartbeats before the commit: then
+ * the status is settled, and the slot that the head names, but another slot may still answer.
  */
 #ifndef RELAY_ANSWER_H
 #define RELAY_ANSWER_H
@@ -17,7 +20,8 @@ struct answer {
 	struct http_stream *stream; /* NULL once finished or gone */
 	struct turn *turn;
 	struct buf out;	 /* made, not yet handed to the stream */
-	bool committed;	 /* the first byte was handed to the stream */
+	bool head_sent;	 /* the status is settled; heartbeats may have followed */
+	bool committed;	 /* something of the answer was handed to the stream */
 	bool flushing;	 /* a flush is due at the end of the loop turn */
 	bool had_output; /* an event with output came in this attempt */
 	int status;	 /* what the client was told; 0 before */
@@ -25,8 +29,9 @@ struct answer {
 	struct http_header
 		headers[ANSWER_HEADERS_MAX]; /* upstream's, passed on; in the turn's arena */
 	size_t header_count;
-	int64_t first_byte_us; /* monotonic time of the commit; 0 before */
+	int64_t first_byte_us; /* monotonic time of the head; 0 before */
 	int64_t hold_ms, heartbeat_ms;
+	int64_t begun_ms; /* monotonic time of the request */
 	int64_t last_sent_ms;
 	struct deferred flush;
 	struct timer hold, heartbeat;
@@ -55,6 +60,8 @@ int answer_say(struct answer *a, struct sv text) MUST_CHECK;
 void answer_fail(struct answer *a, const struct api_err *err);
 /* The client is gone: nothing is sent any more. */
 void answer_drop(struct answer *a);
+/* Does the answer carry this header of upstream's? name: lower case. */
+bool answer_passes_header(const struct answer *a, struct sv name);
 /* The client reads slower than upstream writes: pause until the stream drains. */
 bool answer_is_congested(const struct answer *a);
 

@@ -11,10 +11,12 @@
 #include "relay/model_choice.h"
 #include "relay/model_list.h"
 #include "relay/offline.h"
+#include "relay/recall.h"
 #include "relay/relay.h"
 #include "relay/retry.h"
 #include "relay/router.h"
 #include "relay/runner.h"
+#include "relay/session_key.h"
 #include "slots/refresher.h"
 #include "slots/upkeep.h"
 
@@ -53,6 +55,7 @@ struct exchange {
 	struct buf upstream_body; /* empty until built */
 	struct turn turn;
 	struct answer answer;
+	struct recall recall;
 	struct sv session;    /* affinity key and upstream session id; in the arena */
 	struct sv turn_state; /* the client's x-codex-turn-state, or empty */
 	uint64_t model_hash;
@@ -246,6 +249,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 		headers = without;
 	}
 	answer_upstream_head(&ex->answer, headers, count);
+	ex->user.has_request_id = answer_passes_header(&ex->answer, SV("x-request-id"));
 }
 
 static void end_attempt(struct exchange *ex, const struct slot_verdict *verdict)
@@ -278,6 +282,7 @@ static void finish(struct exchange *ex)
 		on_answer_error(ex, err);
 		return;
 	}
+	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -482,6 +487,7 @@ static const struct upstream_ops upstream_ops = {
 static int build_body(struct exchange *ex, struct api_err *err)
 {
 	struct codex_body_options options = {
+		.compact = ex->turn.dialect->compacts,
 		.native = ex->turn.native,
 		.model = ex->model.aliased ? ex->model.name : SV_NONE,
 		.prompt_cache_key = ex->session,
@@ -505,7 +511,8 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 		.user_agent = sv_cstr(ex->conf->upstream_user_agent),
 		.session = ex->session,
 		.request_id = sv_cstr(ex->id),
-		.accept = SV("text/event-stream"),
+		.accept = ex->turn.dialect->compacts ? SV("application/json")
+						     : SV("text/event-stream"),
 		.content_type = SV("application/json"),
 	};
 	const struct runner_head head = {
@@ -531,11 +538,12 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 		.headers = ex->headers,
 		.header_count = ex->header_count,
 		.body = buf_sv(&ex->upstream_body),
+		.document = ex->turn.dialect->compacts,
 		.connect_timeout_ms = ex->conf->upstream_connect_timeout_s * 1000,
 		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,
 	};
 
-	ex->runner->url(&ex->place, cred, url, sizeof(url));
+	ex->runner->url(&ex->place, cred, ex->turn.dialect->compacts, url, sizeof(url));
 	ex->retry.attempts++;
 	ex->upstream = upstream_start(
 		ex->relay->loop, ex->runner->pool(&ex->place), &request, &upstream_ops, ex);
@@ -762,31 +770,6 @@ static void on_backoff_over(struct timer *t)
 
 /* --- the beginning --- */
 
-static struct sv usable_session(struct exchange *ex, struct sv key)
-{
-	char derived[IDENT_UUID_SIZE];
-
-	if (key.n <= LIMIT_SESSION_KEY_BYTES && http_is_field_value(key))
-		return arena_dup(&ex->arena, key);
-	ident_derived_uuid(&key, 1, derived);
-	return arena_dup(&ex->arena, sv_cstr(derived));
-}
-
-/* What names the conversation: the client's header, its prompt_cache_key, else what it begins with.
- */
-static struct sv find_session(struct exchange *ex, const struct http_request *request)
-{
-	struct sv key = codex_client_session(request);
-	char derived[IDENT_UUID_SIZE];
-
-	if (key.n)
-		return usable_session(ex, key);
-	if (!jv_str(jv_get(ex->turn.upstream, SV("prompt_cache_key")), &ex->arena, &key) && key.n)
-		return usable_session(ex, key);
-	codex_body_derive_key(ex->turn.upstream, derived);
-	return arena_dup(&ex->arena, sv_cstr(derived));
-}
-
 static int read_body(struct exchange *ex, struct api_err *err)
 {
 	struct jv_error where;
@@ -799,6 +782,9 @@ static int read_body(struct exchange *ex, struct api_err *err)
 	if (!jv_is(ex->turn.request, JV_OBJECT))
 		return api_err_set(err, 400, "invalid_request_error", "invalid_json",
 			"The request body must be a JSON object.");
+	if (ex->turn.dialect->compacts && !ex->runner->compacts)
+		return api_err_set(err, 400, "invalid_request_error", "unsupported",
+			"The runner '%s' cannot compact a conversation.", ex->runner->name);
 	return ex->turn.dialect->parse(&ex->turn, err);
 }
 
@@ -828,6 +814,13 @@ static const struct route_user_ops user_ops = {
 	.on_gone = on_client_gone,
 };
 
+static bool knows_model(void *arg, struct sv name)
+{
+	struct exchange *ex = arg;
+
+	return model_choice_knows(ex->conf, ex->relay->slots, name);
+}
+
 static struct exchange *exchange_new(
 	struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
 {
@@ -847,6 +840,8 @@ static struct exchange *exchange_new(
 	ex->turn.now_s = clock_wall_ms() / 1000;
 	ex->turn.id = ex->id;
 	ex->turn.native = codex_client_is_native(http_stream_request(stream));
+	ex->turn.models = (struct model_catalogue){
+		.default_model = sv_cstr(ex->conf->default_model), .knows = knows_model, .arg = ex};
 	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
 	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
 	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;
@@ -862,7 +857,7 @@ static struct exchange *exchange_new(
 		ex->next->prev = &ex->next;
 	relay->exchanges = ex;
 	relay->exchange_count++;
-	ex->user = (struct route_user){&user_ops, ex->id};
+	ex->user = (struct route_user){.ops = &user_ops, .id = ex->id};
 	http_stream_set_user(stream, &ex->user);
 	return ex;
 }
@@ -873,6 +868,7 @@ static void say_offline(struct exchange *ex, struct sv text)
 		fail_out_of_memory(ex);
 		return;
 	}
+	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -885,6 +881,9 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	struct sv text;
 	int rc = read_body(ex, &err);
 
+	if (!rc)
+		rc = recall_expand(&ex->recall, relay->continuation, router_client_token(request),
+			&ex->turn, &err);
 	exchange_log_start(&ex->log, relay, ex->id, stream, &ex->turn, ex->body.len);
 	if (rc) {
 		fail(ex, &err);
@@ -903,7 +902,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 		return;
 	}
 	ex->model_hash = sv_hash(ex->turn.model, SV_HASH_SEED);
-	ex->session = find_session(ex, request);
+	ex->session = session_key_of(&ex->turn, request, ex->recall.session);
 	exchange_log_session(&ex->log, ex->session);
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
 	set_state(ex, WAIT_SLOT);

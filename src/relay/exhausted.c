@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { RETRY_UNKNOWN_S = 60, RETRY_BUSY_S = 1 };
+enum { RETRY_UNKNOWN_S = 60, RETRY_BUSY_S = 1, SOON_S = 60 };
 
 static void describe_when(int64_t recovers_ms, char *text, size_t size)
 {
@@ -21,14 +21,16 @@ static void describe_when(int64_t recovers_ms, char *text, size_t size)
 void exhausted_describe(bool native, size_t slot_count, int64_t recovers_ms, const char *plan_type,
 	int64_t now_ms, struct api_err *ret)
 {
-	const char *type = native ? "usage_limit_reached" : "rate_limit_error";
-	const char *code = native ? "usage_limit_reached" : "rate_limit_exceeded";
+	bool soon = recovers_ms > now_ms && recovers_ms - now_ms <= SOON_S * 1000;
+	bool stops = native && !soon; /* Codex gives up on usage_limit_reached, waits on others */
+	const char *type = stops ? "usage_limit_reached" : "rate_limit_error";
+	const char *code = stops ? "usage_limit_reached" : "rate_limit_exceeded";
 	char when[80];
 
 	describe_when(recovers_ms, when, sizeof(when));
 	if (slot_count == 0)
 		api_err_set(ret, 429, type, code,
-			"No slot is configured: add an account with slot-auth-import-file.");
+			"No slot is configured: add an account with slot-login.");
 	else
 		api_err_set(ret, 429, type, code,
 			"No slot can serve this request now (%zu configured); %s.", slot_count,

@@ -6,9 +6,10 @@
 #include "slots/slot_table.h"
 
 /*
- * 429 with Retry-After of the soonest recovery. native: usage_limit_reached, the shape that Codex
- * understands; others: rate_limit_exceeded. plan_type may be empty. recovers_ms: unix ms, 0
- * unknown.
+ * 429 with Retry-After of the soonest recovery. native: usage_limit_reached, on which Codex stops
+ * and tells the time; but rate_limit_exceeded, on which it waits and asks again, when a slot is
+ * back within a minute. Others: rate_limit_exceeded. plan_type may be empty. recovers_ms: unix ms,
+ * 0 unknown.
  */
 void exhausted_describe(bool native, size_t slot_count, int64_t recovers_ms, const char *plan_type,
 	int64_t now_ms, struct api_err *ret);

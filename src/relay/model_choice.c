@@ -1,6 +1,7 @@
 #include "relay/model_choice.h"
 
 #include "base/jw.h"
+#include "slots/catalogue.h"
 
 enum { NAME_SHOWN_MAX = 128 };
 
@@ -12,6 +13,20 @@ struct model_choice model_choice_of(const struct conf *conf, struct sv asked)
 		.name = real ? sv_cstr(real) : asked,
 		.aliased = real != NULL,
 	};
+}
+
+bool model_choice_knows(const struct conf *conf, struct slot_table *slots, struct sv name)
+{
+	if (conf_names_look_up(&conf->model_aliases, name) ||
+		conf_names_has(&conf->model_extra, name))
+		return true;
+	for (size_t i = 0; i < slot_table_count(slots); i++) {
+		const struct slot *s = slot_table_at(slots, i);
+
+		if (s->enabled && catalogue_find(s->catalogue, name))
+			return true;
+	}
+	return false;
 }
 
 bool model_choice_is_possible(struct model_choice *m, const struct conf *conf,

@@ -17,6 +17,8 @@ struct model_choice {
 
 /* conf must outlive the choice. */
 struct model_choice model_choice_of(const struct conf *conf, struct sv asked);
+/* Is there a model, or an alias, of exactly this name? What is not known is not there. */
+bool model_choice_knows(const struct conf *conf, struct slot_table *slots, struct sv name);
 /*
  * Is there a slot that might have the model? Upstream decides all the same for models that the
  * operator has named, and for Codex clients: they may know newer ones than the version for which

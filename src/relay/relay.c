@@ -7,6 +7,7 @@
 #include "openclaw/openclaw_gateway.h"
 #include "openclaw/openclaw_room.h"
 #include "openclaw/openclaw_usage.h"
+#include "relay/continuation.h"
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
@@ -23,7 +24,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { RELOAD_DELAY_MS = 100, FAREWELL_MS = 500 };
+enum { RELOAD_DELAY_MS = 100, FAREWELL_MS = 500, FORGET_MS = 60 * 1000 };
 
 /* --- reload --- */
 
@@ -57,6 +58,28 @@ static void reload_slots(struct relay *r)
 	upkeep_reconsider(r->upkeep);
 }
 
+static void configure_continuation(struct relay *r)
+{
+	const struct conf *c = r->conf;
+	struct continuation_limits limits = {
+		.enabled = c->continuation_enabled,
+		.max_entries = (size_t)c->continuation_max_entries,
+		.max_bytes = (size_t)c->continuation_max_bytes,
+		.ttl_ms = c->continuation_ttl_s * 1000,
+	};
+
+	continuation_configure(r->continuation, &limits);
+}
+
+/* Also when nobody asks: what clients have said is not kept for longer than was promised. */
+static void on_forget(struct timer *t)
+{
+	struct relay *r = CONTAINER_OF(t, struct relay, forget);
+
+	continuation_expire(r->continuation, clock_mono_ms());
+	timer_start(t, FORGET_MS);
+}
+
 void relay_take_conf(struct relay *r, struct conf *fresh)
 {
 	conf_unref(r->conf);
@@ -64,6 +87,7 @@ void relay_take_conf(struct relay *r, struct conf *fresh)
 	r->env.conf = fresh;
 	log_set_level(level_of(fresh->log_level));
 	slot_table_configure(r->slots, fresh);
+	configure_continuation(r);
 	/* The backend's address is in every slot. */
 	timer_start(&r->reload, 0);
 }
@@ -129,6 +153,7 @@ static void close_all(struct relay *r)
 	timer_stop(&r->patience);
 	timer_stop(&r->farewell);
 	timer_stop(&r->reload);
+	timer_stop(&r->forget);
 	conf_reload_stop(&r->conf_reload);
 	dir_watch_free(r->watch);
 	r->watch = NULL;
@@ -325,8 +350,12 @@ static int start(struct relay *r)
 	r->started_ms = clock_wall_ms();
 	r->stats = stats_new(r->started_ms);
 	r->journal = journal_new();
+	r->continuation = continuation_new();
+	configure_continuation(r);
 	r->loop = loop_new();
 	timer_init(&r->reload, r->loop, on_reload_due);
+	timer_init(&r->forget, r->loop, on_forget);
+	timer_start(&r->forget, FORGET_MS);
 	conf_reload_start(&r->conf_reload);
 	timer_init(&r->patience, r->loop, on_patience_over);
 	timer_init(&r->farewell, r->loop, on_farewell_over);
@@ -367,6 +396,7 @@ static void tear_down(struct relay *r)
 		loop_free(r->loop);
 	stats_free(r->stats);
 	journal_free(r->journal);
+	continuation_free(r->continuation);
 	slot_table_free(r->slots);
 	conf_unref(r->conf_at_start);
 	conf_unref(r->conf);

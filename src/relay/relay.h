@@ -16,6 +16,7 @@
 #include "relay/waitq.h"
 #include "slots/slot_env.h"
 
+struct continuation;
 struct exchange;
 struct openclaw_gateways;
 struct upkeep;
@@ -53,6 +54,8 @@ struct relay {
 	struct timer reload;	 /* gathers a burst of edits */
 	struct timer patience;	 /* how long running streams may go on after SIGTERM */
 	struct timer farewell;	 /* how long cut clients may take to read that they were */
+	struct continuation *continuation; /* answers that clients may go on from */
+	struct timer forget;		   /* drops those that have expired */
 	struct stats *stats;
 	struct journal *journal;
 	struct exchange *exchanges; /* running; list kept by exchange.c */

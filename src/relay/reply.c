@@ -58,6 +58,12 @@ static void respond(struct http_stream *s, int status, struct sv body,
 
 void reply_json(struct relay *r, struct http_stream *s, int status, struct buf *body)
 {
+	reply_json_with(r, s, status, body, NULL);
+}
+
+void reply_json_with(struct relay *r, struct http_stream *s, int status, struct buf *body,
+	const struct http_header *header)
+{
 	struct api_err err;
 
 	if (buf_error(body)) {
@@ -66,7 +72,7 @@ void reply_json(struct relay *r, struct http_stream *s, int status, struct buf *
 		reply_error(r, s, &err, NULL);
 	} else {
 		reply_count(r, s, status, NULL, NULL);
-		respond(s, status, buf_sv(body), NULL, 0);
+		respond(s, status, buf_sv(body), header, header ? 1 : 0);
 	}
 	buf_fini(body);
 }

@@ -11,6 +11,9 @@ struct relay;
 
 /* Answers and frees body. A body that did not fit becomes 500. */
 void reply_json(struct relay *r, struct http_stream *s, int status, struct buf *body);
+/* With a further header, or NULL. */
+void reply_json_with(struct relay *r, struct http_stream *s, int status, struct buf *body,
+	const struct http_header *header);
 /* The same with a value, whose reference it takes. */
 void reply_value(struct relay *r, struct http_stream *s, int status, json_t *value);
 /* In the OpenAI error shape, logged; header: a further one, or NULL. */

@@ -17,7 +17,7 @@ enum retry_action {
 const char *retry_action_name(enum retry_action action);
 
 struct retry_state {
-	bool committed;	   /* bytes were sent to the client */
+	bool committed;	   /* something of the answer was sent to the client */
 	bool other_slot;   /* an untried slot could serve, now or when it has a free lease */
 	bool stripped;	   /* blobs were left out already */
 	bool can_refresh;  /* the slot that failed may get another token */

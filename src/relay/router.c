@@ -8,6 +8,7 @@
 #include "relay/model_list.h"
 #include "relay/relay.h"
 #include "relay/reply.h"
+#include "relay/response_pages.h"
 #include "relay/status_pages.h"
 #include "version.h"
 
@@ -18,17 +19,39 @@ static void serve_chat(struct relay *r, struct http_stream *s)
 	exchange_start(r, s, &dialect_chat);
 }
 
+static void serve_completions(struct relay *r, struct http_stream *s)
+{
+	exchange_start(r, s, &dialect_completions);
+}
+
 static void serve_responses(struct relay *r, struct http_stream *s)
 {
 	exchange_start(r, s, &dialect_responses);
+}
+
+static void serve_compact(struct relay *r, struct http_stream *s)
+{
+	exchange_start(r, s, &dialect_compact);
 }
 
 static const struct route routes[] = {
 	{"/v1/responses", "POST", ROLE_CLIENT, serve_responses, "Responses API, stream and not"},
 	{"/v1/chat/completions", "POST", ROLE_CLIENT, serve_chat,
 		"Chat Completions, stream and not"},
+	{"/v1/completions", "POST", ROLE_CLIENT, serve_completions,
+		"legacy Completions, stream and not"},
 	{"/v1/models", "GET, HEAD", ROLE_CLIENT, model_list_serve, "models that can be asked for"},
 	{"/v1/models/{id}", "GET, HEAD", ROLE_CLIENT, model_list_serve_one, "one of them"},
+	{"/v1/responses/compact", "POST", ROLE_CLIENT, serve_compact,
+		"a conversation made short by upstream"},
+	{"/v1/responses/input_tokens", "POST", ROLE_CLIENT, response_count_tokens,
+		"how many tokens a request has, estimated"},
+	{"/v1/responses/{id}", "GET, HEAD", ROLE_CLIENT, response_get, "an answer that is kept"},
+	{"/v1/responses/{id}", "DELETE", ROLE_CLIENT, response_delete, "forgets one"},
+	{"/v1/responses/{id}/input_items", "GET, HEAD", ROLE_CLIENT, response_input_items,
+		"the items that it answers"},
+	{"/v1/responses/{id}/cancel", "POST", ROLE_CLIENT, response_cancel,
+		"refused: no answer runs in the background"},
 	{"/healthz", "GET, HEAD", ROLE_NONE, status_health,
 		"is the relay up, and its slots in short"},
 	{"/readyz", "GET, HEAD", ROLE_NONE, status_ready, "200 when a slot can serve, else 503"},
@@ -107,8 +130,8 @@ static void find_route(const struct relay *r, const struct http_request *request
 	}
 }
 
-/* Authorization: Bearer, else x-api-key, else api-key (SPEC 2). */
-static struct sv client_token(const struct http_request *request)
+/* SPEC 2 */
+struct sv router_client_token(const struct http_request *request)
 {
 	struct sv value = http_request_header(request, SV("authorization"));
 
@@ -223,8 +246,8 @@ static void on_found(struct relay *r, struct http_stream *s, const struct http_r
 		refuse_path(r, s, request);
 	else if (!f->route)
 		refuse_method(r, s, f);
-	else if (!may_ask(r, f->route, client_token(request)))
-		refuse_token(r, s, f->route, client_token(request));
+	else if (!may_ask(r, f->route, router_client_token(request)))
+		refuse_token(r, s, f->route, router_client_token(request));
 	else if (is_too_large_for_native(r, request))
 		refuse_size(r, s);
 	else
@@ -320,10 +343,18 @@ static void render_fault(const struct http_request *request, const struct http_f
 	api_err_write(&err, clock_wall_ms() / 1000, out);
 }
 
+/* SDKs show x-request-id with their errors; upstream's own goes before ours where it passes. */
 static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 {
+	const struct route_user *user = http_stream_user(s);
+	const char *id = router_request_id(arg, s);
+
 	buf_add_lit(out, "X-Relay-Version: " RELAY_VERSION "\r\nX-Relay-Request-Id: ");
-	buf_add_cstr(out, router_request_id(arg, s));
+	buf_add_cstr(out, id);
+	if (!user || !user->has_request_id) {
+		buf_add_lit(out, "\r\nX-Request-Id: ");
+		buf_add_cstr(out, id);
+	}
 	buf_add_lit(out, "\r\n");
 }
 

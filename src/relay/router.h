@@ -44,12 +44,15 @@ struct sv router_param(const struct relay *r);
 struct route_user {
 	const struct route_user_ops *ops;
 	const char *id;
+	bool has_request_id; /* the answer has an x-request-id: upstream's */
 };
 struct route_user_ops {
 	void (*on_drain)(struct route_user *user);
 	/* The stream is gone; http_server.h. */
 	void (*on_gone)(struct route_user *user, enum conn_end why);
 };
+/* The token that a client sent: Authorization: Bearer, else x-api-key, else api-key. */
+struct sv router_client_token(const struct http_request *request);
 /* Id of the request that the stream answers. */
 const char *router_request_id(struct relay *r, const struct http_stream *s);
 

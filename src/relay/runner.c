@@ -28,11 +28,12 @@ static int direct_headers(struct runner_place *place, const struct runner_head *
 	return codex_headers_build(head->cred, head->options, head->arena, out, ret_count);
 }
 
-static void direct_url(
-	const struct runner_place *place, const struct codex_cred *cred, char *out, size_t size)
+static void direct_url(const struct runner_place *place, const struct codex_cred *cred,
+	bool compact, char *out, size_t size)
 {
 	(void)place;
-	snprintf(out, size, "%.*s/codex/responses", SV_ARG(cred->base_url));
+	snprintf(out, size, "%.*s/codex/responses%s", SV_ARG(cred->base_url),
+		compact ? "/compact" : "");
 }
 
 static struct fetch_pool *direct_pool(const struct runner_place *place)
@@ -47,6 +48,7 @@ static const struct runner direct = {
 	.headers = direct_headers,
 	.url = direct_url,
 	.pool = direct_pool,
+	.compacts = true,
 };
 
 /* --- openclaw --- */
@@ -109,10 +111,11 @@ static int openclaw_headers(struct runner_place *place, const struct runner_head
 	return err;
 }
 
-static void openclaw_url(
-	const struct runner_place *place, const struct codex_cred *cred, char *out, size_t size)
+static void openclaw_url(const struct runner_place *place, const struct codex_cred *cred,
+	bool compact, char *out, size_t size)
 {
 	(void)cred;
+	(void)compact;
 	snprintf(out, size, "%s/v1/responses", openclaw_gateway_url(&place->gateway));
 }
 

@@ -38,9 +38,10 @@ struct runner {
 	/* As codex_headers_build(). */
 	int (*headers)(struct runner_place *place, const struct runner_head *head,
 		struct http_header out[CODEX_HEADERS_MAX], size_t *ret_count);
-	void (*url)(const struct runner_place *place, const struct codex_cred *cred, char *out,
-		size_t size);
+	void (*url)(const struct runner_place *place, const struct codex_cred *cred, bool compact,
+		char *out, size_t size);
 	struct fetch_pool *(*pool)(const struct runner_place *place);
+	bool compacts;	    /* has an endpoint that makes a conversation short */
 	bool renames_model; /* its events name something else as the model */
 };
 

@@ -280,6 +280,31 @@ test("a failure that is the request's own reaches the CLI as it was", async (t) 
 	assert.equal((await sim.turns()).length, 1);
 });
 
+test("when every slot is overloaded the CLI says so, and asks no more", async (t) => {
+	const { sim, relay } = await startBoth(t, { accounts: 2, config: { retry: { maxAttempts: 3 } } });
+	const codex = await makeCodex(t, relay.base, { model: "gpt-5.5" });
+	await sim.script("*", { status: 503, body: { error: overloaded }, repeat: -1 });
+	const run = await codex.exec("hello");
+
+	assertFailed(run);
+	assert.equal(run.errors.at(-1), "Selected model is at capacity. Please try a different model.");
+	assert.equal((await sim.turns()).length, 3);
+});
+
+test("when every slot is limited for a moment the CLI waits and asks again", async (t) => {
+	const { sim, relay } = await startBoth(t, { accounts: 2 });
+	const tap = await startTap(t, relay.address);
+	const codex = await makeCodex(t, `${tap.url}/v1`, { model: "gpt-5.5", streamRetries: 3 });
+	const body = { error: { type: "rate_limit_exceeded", code: "rate_limit_exceeded", message: "Slow down." } };
+	await sim.script("*", { status: 429, headers: { "retry-after": "1" }, body, repeat: 2 });
+	const run = await codex.exec("say exactly: at last");
+
+	assert.equal(run.code, 0, run.stdout + run.stderr);
+	assert.equal(run.text, "at last");
+	assert.deepEqual((await sim.turns()).map((turn) => turn.status), [429, 429, 200]);
+	assert.ok(tap.exchanges().length >= 2, "the CLI asked once only");
+});
+
 test("keep-alive events carry the CLI over an upstream that thinks", async (t) => {
 	const { sim, relay } = await startBoth(t, { config: { heartbeatSeconds: 1 } });
 	const tap = await startTap(t, relay.address);

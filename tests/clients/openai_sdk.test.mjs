@@ -376,22 +376,30 @@ test("responses: an incomplete answer says why", async (t) => {
 	assert.equal(answer.output_text, "This answer stops in the");
 });
 
-// --- Both dialects: errors, aborts, load
+// --- All dialects: errors, aborts, load
 
 const dialects = {
 	chat: {
+		path: "/chat/completions",
 		create: (client, text, more, options) => client.chat.completions.create(ask(text, more), options),
 		text: (answer) => answer.choices[0].message.content,
 		streamedText: (items) => items.map((chunk) => chunk.choices[0]?.delta.content ?? "").join(""),
 	},
+	completions: {
+		path: "/completions",
+		create: (client, text, more, options) => client.completions.create({ model, prompt: text, ...more }, options),
+		text: (answer) => answer.choices[0].text,
+		streamedText: (items) => items.map((chunk) => chunk.choices[0]?.text ?? "").join(""),
+	},
 	responses: {
+		path: "/responses",
 		create: (client, text, more, options) => client.responses.create({ model, input: text, ...more }, options),
 		text: (answer) => answer.output_text,
 		streamedText: (items) => items.map((event) => (event.type === "response.output_text.delta" ? event.delta : "")).join(""),
 	},
 };
 
-for (const [name, { create, text, streamedText }] of Object.entries(dialects)) {
+for (const [name, { path, create, text, streamedText }] of Object.entries(dialects)) {
 	test(`${name}: a wrong token is an AuthenticationError, and nothing goes upstream`, async (t) => {
 		const { sim, relay } = await start(t);
 		const error = await errorOf(create(sdk(relay, { apiKey: "wrong" }), "hello"));
@@ -405,11 +413,13 @@ for (const [name, { create, text, streamedText }] of Object.entries(dialects)) {
 
 	test(`${name}: a body that makes no sense is a BadRequestError`, async (t) => {
 		const { client } = await start(t);
-		const error = await errorOf(client.post(name === "chat" ? "/chat/completions" : "/responses", { body: { model: 7 } }));
+		const error = await errorOf(client.post(path, { body: { model: 7 } }));
 
 		assert.ok(error instanceof OpenAI.BadRequestError, error);
 		assert.equal(error.type, "invalid_request_error");
 		assert.ok(error.message.length > 0);
+		assert.ok(error.requestID, "the SDK shows the request's id");
+		assert.equal(error.requestID, error.headers.get("x-relay-request-id"));
 	});
 
 	for (const stream of [false, true]) {
@@ -563,6 +573,28 @@ for (const [name, { create, text, streamedText }] of Object.entries(dialects)) {
 		assert.equal((await sim.turns()).length, 0);
 	});
 }
+
+test("completions: echo, stop and usage, streamed", async (t) => {
+	const { client } = await start(t);
+	const chunks = await all(await client.completions.create({
+		model, prompt: "count to 9", echo: true, stop: [" 5"], stream: true, stream_options: { include_usage: true },
+	}));
+
+	assert.equal(dialects.completions.streamedText(chunks), "count to 91 2 3 4");
+	assert.deepEqual(chunks.at(-1).choices, []);
+	assert.equal(chunks.at(-2).choices[0].finish_reason, "stop");
+});
+
+test("completions: what cannot be served is a BadRequestError with its param", async (t) => {
+	const { client, sim } = await start(t);
+
+	for (const [param, value] of [["suffix", "x"], ["n", 2], ["best_of", 2], ["prompt", ["a", "b"]]]) {
+		const error = await errorOf(client.completions.create({ model, prompt: "x", [param]: value }));
+		assert.ok(error instanceof OpenAI.BadRequestError, error);
+		assert.equal(error.param, param);
+	}
+	assert.equal((await sim.turns()).length, 0);
+});
 
 test("an unknown path is a NotFoundError", async (t) => {
 	const { client } = await start(t, { accounts: 0 });

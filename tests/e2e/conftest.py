@@ -6,6 +6,13 @@ from simlib import Sim
 from slowlib import SlowClients
 
 
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "alone: asserts how long something takes; no other test runs beside it")
+    config.addinivalue_line(
+        "markers", "xdist_group(name): run by one process, in order")
+
+
 @pytest.fixture
 def sim():
     with Sim("--accounts", "3") as running:

@@ -142,8 +142,15 @@ def test_answers_of_a_used_relay_are_as_described(sim, relay):
     sim.script(1, limit_reached())
     reply = check(relay, "POST", "/v1/chat/completions",
                   {"model": "gpt-5.5", "messages": [{"role": "user", "content": "hi"}]})
-    check(relay, "POST", "/v1/responses", {"model": "gpt-5.5", "input": "hi"})
+    answer = check(relay, "POST", "/v1/responses", {"model": "gpt-5.5", "input": "hi"}).json["id"]
     check(relay, "POST", "/v1/responses", b"{", status=400)
+    check(relay, "GET", "/v1/responses/{id}", id=answer)
+    check(relay, "GET", "/v1/responses/{id}/input_items", id=answer)
+    check(relay, "POST", "/v1/responses/{id}/cancel", id=answer, status=400)
+    check(relay, "DELETE", "/v1/responses/{id}", id=answer)
+    check(relay, "GET", "/v1/responses/{id}", id=answer, status=404)
+    for path in ("input_tokens", "compact"):
+        check(relay, "POST", "/v1/responses/" + path, {"model": "gpt-5.5", "input": "hi"})
     for path in ("/v1/models", "/healthz", "/readyz", "/admin/slots", "/admin/stats", "/admin/config",
                  "/admin/dependency-map", "/admin/requests"):
         check(relay, "GET", path)

@@ -53,6 +53,23 @@ def test_chat_and_responses_come_from_the_gateway(claw, gateway_relay, sim, stre
     assert len(claw.runs("gateway")) == 1
 
 
+def test_answers_of_a_gateway_can_be_gone_on_from(claw, gateway_relay):
+    relay = gateway_relay()
+    first = relay.responses("say one").json
+    second = relay.responses("say two", previous_response_id=first["id"])
+    assert second.status == 200, second.text
+    said = json.dumps(claw.requests()[-1])
+    assert said.index("say one") < said.rindex("say two")
+    assert relay.get("/v1/responses/" + second.json["id"]).json == second.json
+
+
+def test_gateways_do_not_compact(claw, gateway_relay):
+    relay = gateway_relay()
+    reply = relay.post("/v1/responses/compact", {"model": "gpt-5.5", "input": "x"})
+    assert reply.status == 400 and reply.json["error"]["code"] == "unsupported"
+    assert not claw.runs("gateway")
+
+
 def test_one_gateway_serves_many_requests_at_once(claw, gateway_relay):
     relay = gateway_relay(slotConcurrency=50)
     replies = in_parallel([lambda n=n: relay.chat(f"number {n}") for n in range(20)])

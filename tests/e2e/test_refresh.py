@@ -545,6 +545,7 @@ def test_nothing_is_spent_while_nothing_can_be_written(sim, start_relay):
 
 # --- Files of others
 
+@pytest.mark.alone
 def test_auth_file_of_another_process_is_used_within_a_second(sim, start_relay):
     relay = start_relay(slots=1)
     relay.responses("hello")

@@ -43,6 +43,7 @@ def reloads(relay, since=0):
 # --- Good ones
 
 @pytest.mark.parametrize("write", [write_in_place, write_and_rename])
+@pytest.mark.alone
 def test_a_change_is_taken_over_within_a_second(relay, write):
     mark, before = relay.mark(), time.monotonic()
     write(relay, config_text(relay, {"selectionPolicy": "least-recently-used"}))
@@ -157,6 +158,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD)
+@pytest.mark.alone
 def test_an_invalid_file_is_refused_and_the_old_one_stays(relay, bad):
     good = config_text(relay, {})
     mark, before = relay.mark(), time.monotonic()
@@ -252,8 +254,9 @@ def test_a_hundred_edits_in_a_row_end_with_the_last_one(sim, relay):
     for number in range(100):
         write = write_and_rename if number % 2 else write_in_place
         write(relay, config_text(relay, {"usageTtlSeconds": 1000 + number}))
+    mark = relay.mark()
     relay.signal(signal.SIGHUP)
-    relay.wait_for("config.reload", lambda l: "slots" in l["file"])
+    relay.wait_for("config.reload", lambda l: "slots" in l["file"], since=mark)
     shown = relay.get("/admin/config").json["config"]
     assert shown["usageTtlSeconds"] == 1099
     assert all(l["ok"] for l in reloads(relay))

@@ -355,6 +355,11 @@ def test_compact_endpoint(client):
     assert reply.status == 200
     assert reply.json["output"][0]["type"] == "compaction"
     assert reply.headers["x-codex-plan-type"] == "plus"
+    for member, value in (("stream", True), ("store", False), ("include", []),
+                          ("tool_choice", "auto"), ("stream_options", {})):
+        reply = client.post({**body, member: value}, path="/backend-api/codex/responses/compact")
+        assert reply.status == 400
+        assert reply.json == {"detail": f"Unsupported parameter: {member}"}
 
 
 def test_same_seed_same_ids():

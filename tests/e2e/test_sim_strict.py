@@ -129,6 +129,11 @@ REFUSED = [
      error(TOO_LONG % "input[0].id", "input[0].id", "string_above_max_length")),
     ("long call_id", {"input": [{**CALL, "call_id": LONG}]}, 400,
      error(TOO_LONG % "input[0].call_id", "input[0].call_id", "string_above_max_length")),
+    ("long name of a call", {"input": [{**CALL, "name": LONG}]}, 400,
+     error(TOO_LONG % "input[0].name", "input[0].name", "string_above_max_length")),
+    ("name of a call", {"input": [{**CALL, "name": "a.b"}]}, 400,
+     error(NAME_PATTERN.replace("tools[0].name", "input[0].name"), "input[0].name",
+           "invalid_value")),
     ("call without arguments", {"input": [{"type": "function_call", "call_id": "c",
                                            "name": "f"}]}, 400,
      error("Missing required parameter: 'input[0].arguments'.", "input[0].arguments",
@@ -180,6 +185,17 @@ REFUSED = [
     ("tool_choice unknown", {"tools": [function_tool("f")],
                              "tool_choice": {"type": "function", "name": "g"}}, 400,
      error("Tool choice 'function' not found in 'tools' parameter.", "tool_choice")),
+    ("allowed tool unknown", {"tools": [function_tool("f")], "tool_choice": {
+        "type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "g"}]}}, 400,
+     error("Tool choice 'function' not found in 'tools' parameter.", "tool_choice")),
+    ("allowed tools without mode", {"tool_choice": {"type": "allowed_tools", "mode": "none",
+                                                    "tools": []}}, 400,
+     error("Invalid value: 'none'. Supported values are: 'auto' and 'required'.",
+           "tool_choice.mode", "invalid_value")),
+    ("allowed tools not a list", {"tool_choice": {"type": "allowed_tools", "mode": "auto",
+                                                  "tools": {}}}, 400,
+     error("Invalid type for 'tool_choice.tools': expected an array, but got an object instead.",
+           "tool_choice.tools", "invalid_type")),
 ]
 
 UNSUPPORTED = [

@@ -44,6 +44,7 @@ LEAVING = {
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"],
                          ids=["responses", "chat"])
+@pytest.mark.alone
 def test_client_gone_cancels_upstream_at_once(sim, relay, path, stream, when, how):
     sim.script("*", LEAVING[when])
     body = {"model": "gpt-5.5", "stream": stream}

@@ -13,6 +13,8 @@ import relaylib
 import simlib
 import walklib
 
+pytestmark = pytest.mark.xdist_group("walk")  # in order, in one process
+
 TEXT_OR_NULL = (str, type(None))
 USAGE = {"usage5h": TEXT_OR_NULL, "usageWeek": TEXT_OR_NULL, "fivePct": None, "weekPct": None,
          "checkedAt": None}

@@ -1,5 +1,5 @@
 /*
- * Answers: the input is a stream of events, which goes through both dialects, streamed and folded.
+ * Answers: the input is a stream of events, which goes through each dialect, streamed and folded.
  * Whatever upstream says, what the client gets is valid: SSE whose data is JSON or [DONE], or one
  * JSON object.
  */
@@ -112,10 +112,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"{\"model\":\"m\",\"input\":\"x\"}",
 		"{\"model\":\"m\",\"input\":\"x\",\"stream\":true}",
 	};
+	static const char *const completions[] = {
+		"{\"model\":\"m\",\"prompt\":\"x\",\"echo\":true}",
+		"{\"model\":\"m\",\"prompt\":\"x\",\"stream\":true,\"stop\":\"ab\"}",
+	};
 	struct sv events = sv_make((const char *)data, size);
 
 	for (size_t i = 0; i < ARRAY_LEN(chats); i++)
 		answer(&dialect_chat, sv_cstr(chats[i]), events);
+	for (size_t i = 0; i < ARRAY_LEN(completions); i++)
+		answer(&dialect_completions, sv_cstr(completions[i]), events);
 	for (size_t i = 0; i < ARRAY_LEN(responses); i++)
 		answer(&dialect_responses, sv_cstr(responses[i]), events);
 	return 0;

@@ -40,12 +40,14 @@ GOOD = {
     "sim/meson.build": "sim_src = files(\n    'main.c',\n)\n",
     "sim/main.c": '#include "io/loop.h"\n#include "sim/account.h"\n',
     "tests/unit/meson.build": "unit_tests = {\n    'base': ['test_low'],\n}\n",
-    "tests/unit/base/test_low.c": "#include <cmocka.h>\n#include <uv.h>\n",
+    "tests/unit/base/test_low.c": "#include <cmocka.h>\n#include <uv.h>\nint shows_c(void);\n",
     "tests/fuzz/meson.build": "fuzz_targets = {\n    'low': base_dep,\n}\n",
     "tests/fuzz/fuzz_low.c": "int x;\n",
     "tests/fuzz/replay.c": "int y;\n",
     "scripts/run": SHELL + "echo network/" + "work/x https://example.com/a\n",
     "scripts/tool.py": "print('x')\n",
+    "tests/golden/ROWS": "# rows\n\na.b   a row\na.c   another @ tests/unit/base/test_low.c shows_c\n",
+    "tests/golden/case_b/case.json": '{"rows":["a.b"]}\n',
 }
 
 # rule, files put into the good tree, where the finding is, a word of its message
@@ -94,6 +96,11 @@ BAD = [
     ("shell", {"scripts/run": "#!/usr/bin/env bash\n"}, "scripts/run:1", "pipefail"),
     ("python", {"scripts/tool.py": "\nprint('x'\n"}, "scripts/tool.py:2", "never closed"),
     ("python", {"scripts/tool": "#!/usr/bin/python3\ndef\n"}, "scripts/tool:2", "invalid syntax"),
+    ("golden-rows", {"tests/golden/ROWS": "a.b x\na.d new\n"}, "tests/golden/ROWS:2", "no case"),
+    ("golden-rows", {"tests/golden/ROWS": "a.b x\na.b x\n"}, "tests/golden/ROWS:2", "twice"),
+    ("golden-rows", {"tests/golden/ROWS": "a.b x\na.c x @ tests/x.c f\n"}, "tests/golden/ROWS:2", "no f in"),
+    ("golden-rows", {"tests/golden/c/case.json": '{"rows":["a.z"]}'}, "tests/golden/c/case.json:1", "is no row"),
+    ("golden-rows", {"tests/golden/c/case.json": "{}"}, "tests/golden/c/case.json:1", "names no row"),
 ]
 
 

@@ -55,6 +55,14 @@ static const struct body_case top_level_cases[] = {
 		"[{\"type\":\"message\",\"role\":\"user\",\"content\":[{\"type\":\"input_text\","
 		"\"text\":\"h\\u0069\"}]}]," TAIL "}",
 		NULL, {0}},
+	{"compaction takes nothing about the way of answering",
+		IN(",\"tools\":[{}],\"tool_choice\":\"auto\",\"include\":[],\"store\":true,"
+		   "\"stream\":true,\"stream_options\":{\"reasoning_summary_delivery\":1},"
+		   "\"parallel_tool_calls\":true,\"prompt_cache_key\":\"k\""),
+		HEAD "[],\"tools\":[{}],\"parallel_tool_calls\":true,\"prompt_cache_key\":\"k\"}",
+		NULL, {.compact = true}},
+	{"a native compaction keeps its bytes", "{ \"model\":\"m\",\"store\":1}",
+		"{ \"model\":\"m\",\"store\":1}", NULL, {.compact = true, .native = true}},
 	{"no object", "[]", NULL, "", {0}},
 	{"tools keep bytes and order",
 		IN(",\"tools\":[ {\"type\":\"x\" , \"b\":1.0,\"a\":{}} ,{} ]"),
@@ -327,7 +335,7 @@ static void test_every_rule(void **state)
 		else if (!has_case(rule->name))
 			fail_msg("no case for %s", rule->name.p);
 	}
-	assert_int_equal(row - 1, 35);
+	assert_int_equal(row - 1, 38);
 }
 
 #define ID_ITEM "[{\"type\":\"%.*s\",\"encrypted_content\":\"g\"%s%.*s%s}]"

@@ -33,6 +33,9 @@
 	EVENT("{\"type\":\"codex.rate_limits\",\"rate_limits\":{\"secondary\":{\"used_percent\":" \
 	      "40,\"window_minutes\":10080}}}")
 
+#define JSON_HEAD "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+#define DOCUMENT "{\"output\":[]}"
+
 /* What the server does behind its answer. */
 enum after {
 	AFTER_CLOSE,
@@ -223,6 +226,7 @@ struct probe {
 	struct timer resume;
 	char *body; /* freed at the end of the attempt */
 
+	bool document; /* asked for */
 	bool cancel_in_head, cancel_in_event, cancel_in_end;
 	bool pause_in_events; /* every one; resumed by a timer */
 	int64_t end_ms;
@@ -269,6 +273,8 @@ static void on_event(struct upstream *u, void *arg, const struct event *ev)
 	struct probe *p = arg;
 	size_t used = strlen(p->types);
 
+	if (p->document)
+		assert_true(sv_eq(jv_raw(ev->json), SV(DOCUMENT)));
 	if (event_is_terminal(ev->type) && p->server.scripts[0].after == AFTER_READ_RESET)
 		assert_int_equal(write(p->server.go[1], "x", 1), 1);
 	p->events++;
@@ -319,6 +325,7 @@ static void probe_request(struct probe *p, size_t body_bytes)
 		.headers = headers,
 		.header_count = ARRAY_LEN(headers),
 		.idle_timeout_ms = 20000,
+		.document = p->document,
 	};
 	char url[64];
 
@@ -424,6 +431,68 @@ static void test_attempts(void **state)
 			strcmp(p.types, c->types) != 0)
 			fail_msg("%s: %d ends, %s, %d heads, %s", c->name, p.ends,
 				failure_class_name(p.failure.class), p.heads, p.types);
+	}
+}
+
+static const struct attempt_case document_cases[] = {
+	{"a document",
+		{.answer = JSON_HEAD "content-length: 13\r\n\r\n" DOCUMENT, .after = AFTER_WAIT},
+		FAILURE_NONE, "response.completed ", 1},
+	{"until close", {.answer = JSON_HEAD "\r\n" DOCUMENT}, FAILURE_NONE, "response.completed ",
+		1},
+	{"that is cut", {.answer = JSON_HEAD "content-length: 50\r\n\r\n" DOCUMENT},
+		FAILURE_TRUNCATED, "", 1},
+	{"that is no JSON", {.answer = JSON_HEAD "\r\n{\"output\":["}, FAILURE_PROTOCOL, "", 1},
+	{"that is no object", {.answer = JSON_HEAD "\r\n[]"}, FAILURE_PROTOCOL, "", 1},
+	{"that is empty", {.answer = JSON_HEAD "content-length: 0\r\n\r\n"}, FAILURE_PROTOCOL, "",
+		1},
+	{"that is too large",
+		{.answer = JSON_HEAD "\r\n{\"a\":\"", .padding_bytes = LIMIT_EVENT_BYTES + 1},
+		FAILURE_PROTOCOL, "", 1},
+	{"that tells an error",
+		{.answer = JSON_HEAD "\r\n{\"error\":{\"code\":\"insufficient_quota\"}}"},
+		FAILURE_QUOTA, "", 1},
+	{"an error instead of it",
+		{.answer = "HTTP/1.1 429 No\r\ncontent-length: 2\r\n\r\n{}", .after = AFTER_WAIT},
+		FAILURE_RATE_LIMIT, "", 0},
+	{"no answer", {.answer = NULL}, FAILURE_TRUNCATED, "", 0},
+};
+
+static void test_documents(void **state)
+{
+	struct probe p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(document_cases); i++) {
+		const struct attempt_case *c = &document_cases[i];
+
+		probe_start(&p, &c->script, 1);
+		p.document = true;
+		probe_request(&p, 100);
+		probe_stop(&p);
+		if (p.ends != 1 || p.failure.class != c->class || p.heads != c->heads ||
+			strcmp(p.types, c->types) != 0)
+			fail_msg("a document %s: %d ends, %s, %d heads, %s", c->name, p.ends,
+				failure_class_name(p.failure.class), p.heads, p.types);
+	}
+}
+
+static void test_a_document_can_be_given_up_inside_callbacks(void **state)
+{
+	static const struct script script = {
+		.answer = JSON_HEAD "content-length: 13\r\n\r\n" DOCUMENT, .after = AFTER_WAIT};
+	struct probe p;
+
+	(void)state;
+	for (int where = 0; where < 3; where++) {
+		probe_start(&p, &script, 1);
+		p.document = true;
+		p.cancel_in_head = where == 0;
+		p.cancel_in_event = where == 1;
+		p.cancel_in_end = where == 2;
+		probe_request(&p, 100);
+		probe_stop(&p);
+		assert_int_equal(p.ends, where == 2);
 	}
 }
 
@@ -604,6 +673,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_attempts),
+		cmocka_unit_test(test_documents),
+		cmocka_unit_test(test_a_document_can_be_given_up_inside_callbacks),
 		cmocka_unit_test(test_body_of_a_client_error_is_kept),
 		cmocka_unit_test(test_meters_of_head_and_events),
 		cmocka_unit_test(test_connection_refused),

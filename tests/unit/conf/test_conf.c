@@ -2,6 +2,7 @@
 
 #include "base/durable.h"
 #include "base/limits.h"
+#include "conf/conf_edit.h"
 #include "conf/conf_table.h"
 #include "conf/runtime_dir.h"
 #include "version.h"
@@ -75,6 +76,14 @@ static const struct key_case cases[] = {
 		"a list of at most 256 names"},
 	{"models.ttlSeconds", "3600", {"0", "604800"}, {INT_BAD("-1", "604801")},
 		"between 0 and 604800"},
+	{"responses.continuation.enabled", "true", {"false"}, {"1", "\"false\"", "{}"},
+		"true or false"},
+	{"responses.continuation.maxEntries", "10000", {"1", "1000000"}, {INT_BAD("0", "1000001")},
+		"between 1 and 1000000"},
+	{"responses.continuation.maxBytes", "67108864", {"65536", "17179869184"},
+		{INT_BAD("65535", "17179869185")}, "between 65536 and 17179869184"},
+	{"responses.continuation.ttlSeconds", "3600", {"1", "604800"}, {INT_BAD("0", "604801")},
+		"between 1 and 604800"},
 	{"slotConcurrency", "8", {"1", "1000"}, {INT_BAD("0", "1001")}, "between 1 and 1000"},
 	{"queueTimeoutSeconds", "30", {"0", "3600"}, {INT_BAD("-1", "3601")}, "between 0 and 3600"},
 	{"retry.maxAttempts", "16", {"1", "1024"}, {INT_BAD("0", "1025")}, "between 1 and 1024"},
@@ -130,12 +139,17 @@ static const struct key_case cases[] = {
 static void wrap(char *out, size_t size, const char *name, const char *value)
 {
 	const char *dot = strchr(name, '.');
+	size_t n;
 
-	if (dot)
-		snprintf(out, size, "{\"%.*s\":{\"%s\":%s}}", (int)(dot - name), name, dot + 1,
-			value);
-	else
+	if (!dot) {
 		snprintf(out, size, "{\"%s\":%s}", name, value);
+		return;
+	}
+	snprintf(out, size, "{\"%.*s\":", (int)(dot - name), name);
+	n = strlen(out);
+	wrap(out + n, size - n, dot + 1, value);
+	n += strlen(out + n);
+	snprintf(out + n, size - n, "}");
 }
 
 static int parse(const char *text, struct conf **ret, struct conf_error *err)
@@ -147,16 +161,9 @@ static int parse(const char *text, struct conf **ret, struct conf_error *err)
 static char *shown(const struct conf *c, const char *name)
 {
 	json_t *doc = conf_json(c, true, false);
-	const char *dot = strchr(name, '.');
-	char group[64];
-	json_t *at = doc;
+	json_t *at = conf_edit_get(doc, name);
 	char *text;
 
-	if (dot) {
-		snprintf(group, sizeof(group), "%.*s", (int)(dot - name), name);
-		at = json_object_get(at, group);
-	}
-	at = json_object_get(at, dot ? dot + 1 : name);
 	assert_non_null(at);
 	text = json_dumps(at, JSON_ENCODE_ANY);
 	json_decref(doc);

@@ -16,13 +16,24 @@
 
 #include <cmocka.h>
 
-enum { MAX_CASES = 400, PATH_BYTES = 1024, EVERY_OFFSET_BYTES = 600, MANY_OFFSETS = 120 };
+enum { MAX_CASES = 600, PATH_BYTES = 1024, MAX_STEPS = 64 };
+
+/* A part of a case's events: bytes as upstream sends them, then a call of another kind. */
+struct step {
+	size_t bytes;
+	enum { THEN_NOTHING, THEN_ERROR, THEN_HEARTBEAT, THEN_BEGIN } then;
+	struct api_err err;
+	bool in_stream;
+};
 
 struct golden {
 	char path[PATH_BYTES];
 	json_t *json;
 	char *body; /* the request's text */
 	bool changed;
+	struct buf stream; /* the events of all steps, encoded */
+	struct step steps[MAX_STEPS];
+	size_t step_count;
 };
 
 /* One pass of a case's events, cut in two at `cut`, or bytewise with cut -1. */
@@ -31,7 +42,6 @@ struct pass {
 	struct arena arena;
 	struct turn turn;
 	struct buf out;
-	struct buf text; /* encoded events that were not fed yet */
 	struct sse_decoder decoder;
 	long cut;
 	size_t fed;
@@ -44,6 +54,8 @@ static const struct dialect *dialect_of(json_t *json)
 	assert_non_null(name);
 	if (strcmp(name, "chat") == 0)
 		return &dialect_chat;
+	if (strcmp(name, "completions") == 0)
+		return &dialect_completions;
 	assert_string_equal(name, "responses");
 	return &dialect_responses;
 }
@@ -100,7 +112,6 @@ static void pass_init(struct pass *p, struct golden *g, long cut)
 	p->turn.id = "req-test";
 	p->turn.native = json_is_true(json_object_get(g->json, "native"));
 	buf_init(&p->out, LIMIT_FOLD_BYTES);
-	buf_init(&p->text, LIMIT_FOLD_BYTES);
 	sse_decoder_init(&p->decoder, LIMIT_EVENT_BYTES);
 	assert_int_equal(jv_parse(sv_cstr(g->body), LIMIT_JSON_DEPTH, &p->turn.request, NULL), 0);
 }
@@ -108,7 +119,6 @@ static void pass_init(struct pass *p, struct golden *g, long cut)
 static void pass_fini(struct pass *p)
 {
 	sse_decoder_fini(&p->decoder);
-	buf_fini(&p->text);
 	buf_fini(&p->out);
 	turn_fini(&p->turn);
 	arena_fini(&p->arena);
@@ -135,9 +145,8 @@ static void feed_piece(struct pass *p, struct sv piece)
 	free(copy);
 }
 
-static void feed_text(struct pass *p)
+static void feed_text(struct pass *p, struct sv text)
 {
-	struct sv text = buf_sv(&p->text);
 	size_t cut = text.n;
 
 	if (p->cut < 0) {
@@ -151,70 +160,107 @@ static void feed_text(struct pass *p)
 			feed_piece(p, sv_from(text, cut));
 	}
 	p->fed += text.n;
-	buf_reset(&p->text, LIMIT_FOLD_BYTES);
+}
+
+static const char *string_of(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	return json_is_string(value) ? json_string_value(value) : "";
 }
 
 static struct api_err error_of(json_t *spec)
 {
 	struct api_err err;
-	const char *code = json_string_value(json_object_get(spec, "code"));
-	const char *body = json_string_value(json_object_get(spec, "body"));
 
 	api_err_set(&err, (int)json_integer_value(json_object_get(spec, "status")),
-		json_string_value(json_object_get(spec, "type")), code ? code : "", "%s",
-		json_string_value(json_object_get(spec, "message")));
-	err.body = sv_cstr(body);
+		string_of(spec, "type"), string_of(spec, "code"), "-");
+	snprintf(err.message, sizeof(err.message), "%s", string_of(spec, "message"));
+	snprintf(err.param, sizeof(err.param), "%s", string_of(spec, "param"));
+	snprintf(err.plan_type, sizeof(err.plan_type), "%s", string_of(spec, "plan_type"));
+	err.resets_at_s = json_integer_value(json_object_get(spec, "resets_at"));
+	err.body = sv_cstr(json_string_value(json_object_get(spec, "body")));
 	return err;
 }
 
 /* "$error", "$heartbeat", "$begin" stand for calls other than on_event. True if it was one. */
-static bool special(struct pass *p, json_t *element)
+static bool end_step(struct golden *g, json_t *element)
 {
 	json_t *error = json_object_get(element, "$error");
-	const struct dialect *d = p->turn.dialect;
+	struct step *step = &g->steps[g->step_count];
 
 	if (error) {
-		struct api_err err = error_of(error);
-
-		feed_text(p);
-		d->error(
-			&p->turn, &err, json_is_true(json_object_get(error, "in_stream")), &p->out);
+		step->then = THEN_ERROR;
+		step->err = error_of(error);
+		step->in_stream = json_is_true(json_object_get(error, "in_stream"));
 	} else if (json_object_get(element, "$heartbeat")) {
-		feed_text(p);
-		d->heartbeat(&p->turn, &p->out);
+		step->then = THEN_HEARTBEAT;
 	} else if (json_object_get(element, "$begin")) {
-		feed_text(p);
-		buf_reset(&p->out, 0);
-		assert_int_equal(d->begin(&p->turn), 0);
+		step->then = THEN_BEGIN;
 	} else {
 		return false;
 	}
+	g->step_count++;
+	assert_true(g->step_count < MAX_STEPS);
 	return true;
 }
 
-/* Returns whether finish() is due: the answer did not end in an error. */
-static bool run_events(struct pass *p, json_t *events)
+/* Once for each case: its many passes only feed bytes. */
+static void encode_events(struct golden *g)
 {
 	json_t *element;
-	bool whole = true;
 	size_t i;
 
-	json_array_foreach(events, i, element)
+	buf_init(&g->stream, LIMIT_FOLD_BYTES);
+	json_array_foreach(json_object_get(g->json, "events"), i, element)
 	{
+		size_t before = g->stream.len;
 		struct event ev;
 		char *text;
 
-		if (json_is_object(element) && special(p, element)) {
-			whole = json_object_get(element, "$error") == NULL;
+		if (json_is_object(element) && end_step(g, element))
 			continue;
-		}
 		text = text_of(element);
+		assert_non_null(text);
 		if (event_parse(sv_cstr(text), SV_NONE, &ev))
-			fail_msg("%s: bad event %s", p->golden->path, text);
-		sse_encode(&p->text, ev.name, sv_cstr(text));
+			fail_msg("%s: event %zu is bad", g->path, i);
+		sse_encode(&g->stream, ev.name, sv_cstr(text));
+		g->steps[g->step_count].bytes += g->stream.len - before;
 		free(text);
 	}
-	feed_text(p);
+	g->step_count++;
+}
+
+static void end_of_step(struct pass *p, const struct step *step)
+{
+	const struct dialect *d = p->turn.dialect;
+
+	if (step->then == THEN_ERROR)
+		d->error(&p->turn, &step->err, step->in_stream, &p->out);
+	if (step->then == THEN_HEARTBEAT)
+		d->heartbeat(&p->turn, &p->out);
+	if (step->then == THEN_BEGIN) {
+		buf_reset(&p->out, 0);
+		assert_int_equal(d->begin(&p->turn), 0);
+	}
+}
+
+/* Returns whether finish() is due: the answer did not end in an error. */
+static bool run_events(struct pass *p)
+{
+	struct sv rest = buf_sv(&p->golden->stream);
+	bool whole = true;
+
+	for (size_t i = 0; i < p->golden->step_count; i++) {
+		const struct step *step = &p->golden->steps[i];
+
+		if (step->bytes)
+			feed_text(p, sv_make(rest.p, step->bytes));
+		rest = sv_from(rest, step->bytes);
+		end_of_step(p, step);
+		if (step->then)
+			whole = step->then != THEN_ERROR;
+	}
 	return whole;
 }
 
@@ -224,7 +270,7 @@ static void run_answer(struct pass *p)
 
 	assert_int_equal(p->turn.dialect->parse(&p->turn, &err), 0);
 	assert_int_equal(p->turn.dialect->begin(&p->turn), 0);
-	if (run_events(p, json_object_get(p->golden->json, "events")))
+	if (run_events(p))
 		assert_int_equal(p->turn.dialect->finish(&p->turn, &p->out), 0);
 	assert_int_equal(buf_error(&p->out), 0);
 }
@@ -246,9 +292,7 @@ static json_t *split_stream(struct sv text)
 
 static void check_cuts(struct golden *g, struct sv wanted, size_t total)
 {
-	size_t step = total <= EVERY_OFFSET_BYTES ? 1 : total / MANY_OFFSETS;
-
-	for (long cut = -1; cut < (long)total; cut += cut < 1 ? 1 : (long)step) {
+	for (long cut = -1; cut < (long)total; cut++) {
 		struct pass p;
 
 		pass_init(&p, g, cut);
@@ -266,6 +310,7 @@ static void check_answer(struct golden *g)
 	struct pass p;
 	struct sv out;
 
+	encode_events(g);
 	pass_init(&p, g, 0);
 	run_answer(&p);
 	out = buf_sv(&p.out);
@@ -273,6 +318,7 @@ static void check_answer(struct golden *g)
 	expect(g, "expected", stream ? split_stream(out) : as_wanted(g, "expected", out));
 	check_cuts(g, out, p.fed);
 	pass_fini(&p);
+	buf_fini(&g->stream);
 }
 
 /* --- requests ------------------------------------------------------------------------------------
@@ -337,7 +383,7 @@ static int by_name(const struct dirent **a, const struct dirent **b)
 
 static int visible(const struct dirent *entry)
 {
-	return entry->d_name[0] != '.' && !strchr(entry->d_name, '.');
+	return entry->d_name[0] != '.' && entry->d_type != DT_REG;
 }
 
 int main(void)

@@ -82,6 +82,24 @@ static void test_choices(void **state)
 	close_world(&w);
 }
 
+/* For endings of names: only what stands somewhere is known. */
+static void test_known_names(void **state)
+{
+	static const char *const known[] = {"known", "fast", "dream", "beta"};
+	static const char *const unknown[] = {"none", "know", "known-high", ""};
+	struct world w;
+
+	(void)state;
+	open_world(&w);
+	for (size_t i = 0; i < ARRAY_LEN(known); i++)
+		assert_true(model_choice_knows(w.conf, w.slots, sv_cstr(known[i])));
+	for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
+		assert_false(model_choice_knows(w.conf, w.slots, sv_cstr(unknown[i])));
+	slot_table_at(w.slots, 0)->enabled = false;
+	assert_false(model_choice_knows(w.conf, w.slots, SV("known")));
+	close_world(&w);
+}
+
 static void test_unknown_catalogue_makes_everything_possible(void **state)
 {
 	struct world w;
@@ -151,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_choices),
+		cmocka_unit_test(test_known_names),
 		cmocka_unit_test(test_unknown_catalogue_makes_everything_possible),
 		cmocka_unit_test(test_refused_when_no_slot_would_serve_it_later),
 		cmocka_unit_test(test_refusal_is_in_the_clients_shape),

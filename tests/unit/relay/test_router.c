@@ -18,11 +18,13 @@ static void test_every_row_is_complete(void **state)
 		assert_non_null(route->serve);
 		assert_true(route->help[0]);
 		assert_true(strcmp(route->methods, "POST") == 0 ||
-			    strcmp(route->methods, "GET, HEAD") == 0);
+			    strcmp(route->methods, "GET, HEAD") == 0 ||
+			    strcmp(route->methods, "DELETE") == 0);
 		assert_true(strchr(route->path, '{') ||
 			    router_match(route->path, sv_cstr(route->path), &(struct sv){0}));
 		for (size_t k = 0; k < i; k++)
-			assert_string_not_equal(route->path, router_routes(k)->path);
+			assert_true(strcmp(route->path, router_routes(k)->path) != 0 ||
+				    strcmp(route->methods, router_routes(k)->methods) != 0);
 	}
 	assert_null(router_routes(1000));
 }
