@@ -29,6 +29,10 @@ enum conf_backend {
 	BACKEND_OPENCLAW
 };
 
+/* Whose limits a Codex client is shown. */
+enum conf_codex_limits { CODEX_LIMITS_SLOT, CODEX_LIMITS_POOL };
+enum conf_codex_side_calls { CODEX_SIDE_CALLS_NOT_FOUND, CODEX_SIDE_CALLS_EMPTY };
+
 enum { CONF_ALIASES_MAX = 64 };
 
 struct conf {
@@ -79,6 +83,10 @@ struct conf {
 	struct conf_name_map model_aliases; /* models.aliases {} */
 	struct conf_names model_extra;	    /* models.extra [] */
 	struct conf_names model_hidden;	    /* models.hidden [] */
+	struct conf_names codex_trust_accounts; /* codexClients.trustAccounts [] */
+	bool codex_trust_remote;		/* codexClients.trustRemote false */
+	enum conf_codex_limits codex_limits;	/* codexClients.limits "slot" */
+	enum conf_codex_side_calls codex_side_calls; /* codexClients.sideCalls "not-found" */
 	int64_t models_ttl_s; /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
 	bool continuation_enabled;	  /* responses.continuation.enabled true */
 	int64_t continuation_max_entries; /* .maxEntries 10000, 1..1000000 */

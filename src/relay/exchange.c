@@ -10,6 +10,7 @@
 #include "relay/exhausted.h"
 #include "relay/model_choice.h"
 #include "relay/model_list.h"
+#include "relay/native_head.h"
 #include "relay/offline.h"
 #include "relay/recall.h"
 #include "relay/relay.h"
@@ -229,6 +230,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	size_t count;
 	const struct http_header *headers = upstream_headers(u, &count);
 	struct http_header without[LIMIT_RESPONSE_HEADERS_COUNT];
+	struct native_head fit;
 	struct sv turn_state = SV_NONE, models_etag = SV_NONE;
 
 	(void)status;
@@ -247,6 +249,12 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	if (ex->model.aliased && count <= ARRAY_LEN(without)) {
 		count = model_choice_drop_name(headers, count, without);
 		headers = without;
+	}
+	if (ex->turn.native && count <= ARRAY_LEN(without)) {
+		native_head_make(
+			&fit, ex->conf, ex->relay->slots, headers, count, clock_wall_ms());
+		headers = fit.headers;
+		count = fit.count;
 	}
 	answer_upstream_head(&ex->answer, headers, count);
 	ex->user.has_request_id = answer_passes_header(&ex->answer, SV("x-request-id"));

@@ -16,12 +16,13 @@ extern const struct http_handler router_http_handler;
 enum route_role {
 	ROLE_NONE,   /* anybody */
 	ROLE_CLIENT, /* conf_token_ok() */
+	ROLE_CODEX,  /* codex_auth_allows() */
 	ROLE_ADMIN,  /* conf_admin_token_ok(); bodies up to LIMIT_ADMIN_BODY_BYTES */
 };
 
 struct route {
 	/* "/v1/models"; "/admin/slots/{id}/enable": one part in braces takes any text, see
-	 * router_param(). Several rows may have one path, with different methods. */
+	 * router_param(); "/a/" and a star: all that is below. Several rows may have one path, with different methods. */
 	const char *path;
 	const char *methods; /* as in Allow: "GET, HEAD" */
 	enum route_role role;
