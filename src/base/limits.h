@@ -30,6 +30,9 @@
 #define LIMIT_WS_MESSAGE_BYTES MIB(16)	 /* [1009], as upstream (PROTOCOL 7) */
 #define LIMIT_WS_FRAGMENTS_COUNT 65536	 /* of one message [1008] */
 #define LIMIT_WS_CONTROLS_PER_SECOND 200 /* pings, pongs [1008] */
+#define LIMIT_WS_QUEUE_COUNT 8		 /* messages that wait for a turn's end [1008] */
+#define LIMIT_WS_CONVERSATION_BYTES MIB(16) /* items that a socket remembers */
+#define LIMIT_WS_CONVERSATIONS_BYTES MIB(512) /* and all sockets together */
 #define LIMIT_WS_PONG_MS 15000		 /* longest wait for an answer to the second ping */
 
 /* HTTP client. */

@@ -30,14 +30,12 @@ static const struct {
 		"  },\n"
 		"  \"model\": \"codex-slot-relay/{model}\"\n"
 		"}\n"},
-	{"aider",
-		"export OPENAI_API_BASE=\"{url}/v1\"\n"
-		"export OPENAI_API_KEY=\"${token}\"\n"
-		"aider --model \"openai/{model}\"\n"},
-	{"curl",
-		"curl -sN \"{url}/v1/responses\" -H \"Authorization: Bearer ${token}\" \\\n"
-		"  -H 'Content-Type: application/json' \\\n"
-		"  --data '{\"model\":\"{model}\",\"input\":\"hello\",\"stream\":true}'\n"},
+	{"aider", "export OPENAI_API_BASE=\"{url}/v1\"\n"
+		  "export OPENAI_API_KEY=\"${token}\"\n"
+		  "aider --model \"openai/{model}\"\n"},
+	{"curl", "curl -sN \"{url}/v1/responses\" -H \"Authorization: Bearer ${token}\" \\\n"
+		 "  -H 'Content-Type: application/json' \\\n"
+		 "  --data '{\"model\":\"{model}\",\"input\":\"hello\",\"stream\":true}'\n"},
 };
 
 static const char *find(const char *name)

@@ -34,8 +34,7 @@ static const char *reachable(const char *host)
 	return strcmp(host, "::") == 0 ? "::1" : host;
 }
 
-static int url_of_conf(
-	const struct cli_context *ctx, const struct conf *conf, bool tls, char **ret)
+static int url_of_conf(const struct cli_context *ctx, const struct conf *conf, bool tls, char **ret)
 {
 	char host[HOST_SIZE];
 	const char *shown;
