@@ -25,7 +25,7 @@ function codexBin() {
 }
 
 // The five settings after the provider keep the CLI away from the network; it knows no other host.
-const config = (model, base, { requestRetries = 0, streamRetries = 0, idleTimeoutMs = 60000 }) => `
+const config = (model, base, { requestRetries = 0, streamRetries = 0, idleTimeoutMs = 60000, websockets = false }) => `
 model = ${JSON.stringify(model)}
 model_provider = "relay"
 check_for_update_on_startup = false
@@ -49,6 +49,7 @@ env_key = "RELAY_KEY"
 request_max_retries = ${requestRetries}
 stream_max_retries = ${streamRetries}
 stream_idle_timeout_ms = ${idleTimeoutMs}
+supports_websockets = ${websockets}
 `;
 
 // A Codex installation of its own: home, working directory, configuration. By default the CLI does not
