@@ -1,5 +1,6 @@
 """Turns of clients over WebSockets: conversation, slots, errors, limits, the end."""
 import json
+import resource
 
 import pytest
 
@@ -456,3 +457,30 @@ def test_a_token_that_is_taken_back_ends_with_the_next_turn():
             relay.wait_for("config.reload")
             error = ask(ws)[-1]
             assert (error["type"], error["status"]) == ("error", 401)
+
+
+# --- memory
+
+def resident_kib(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+def test_two_thousand_idle_sockets_cost_less_than_forty_megabytes():
+    binary = relaylib.release_binary()
+    if not binary:
+        pytest.skip("no binary without sanitizers")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    try:
+        with Sim() as sim, Relay(sim, slots=1, config=QUIET, binary=binary) as relay:
+            before = resident_kib(relay.pid)
+            sockets = [codex(relay, **{"x-codex-turn-metadata": "x" * 900}) for _ in range(2000)]
+            for ws in sockets:
+                ask(ws, "hello", generate=False)
+            cost = resident_kib(relay.pid) - before
+            for ws in sockets:
+                ws.drop()
+        assert cost < 40 * 1024, f"{cost} KiB"
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
