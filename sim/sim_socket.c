@@ -186,10 +186,13 @@ void sim_socket_turn_over(struct sim_socket *s)
 	s->turn = NULL;
 	memcpy(s->last_id, s->id, sizeof(s->last_id));
 	buf_fini(&s->items);
-	if (completed)
+	if (completed) {
 		buf_move(&s->input, &s->items);
-	else
+	} else {
 		s->last_id[0] = '\0';
+		buf_fini(&s->input);
+		buf_init(&s->items, CONVERSATION_BYTES);
+	}
 	buf_init(&s->input, CONVERSATION_BYTES);
 	forget_turn(s);
 	loop_defer(s->sim->loop, &s->over);

@@ -314,6 +314,31 @@ def test_a_failed_turn_can_be_tried_again(relay, sim):
         assert wslib.text_of(go_on(ws, first, [user("two")])) == "two"
 
 
+def test_a_slow_reader_slows_upstream_down(relay, sim):
+    with codex(relay) as ws:
+        ws.create(**native_body("big 100m"))
+        ws.read_json()
+        sent, same = 0, 0
+        while same < 20:  # until the simulator gets nothing more away
+            now = sim.turns()[0].sent_bytes
+            sent, same = now, same + 1 if now == sent else 0
+        assert 0 < sent < 20 << 20
+        assert sim.turns()[0].active
+        ws.drop()
+    sim.wait("active==0,gone==1")
+
+
+def test_what_the_relay_says_about_itself(relay, sim):
+    with codex(relay) as ws:
+        relay.wait_for("socket.open", lambda line: line["native"] and line["path"] == PATH)
+        ask(ws, "a turn like any other")
+        relay.wait_for("request.finish", lambda line: line["status"] == 200)
+        mark = relay.mark()
+        ws.close(1000, "done")
+    closed = relay.wait_for("socket.close", since=mark)
+    assert (closed["code"], closed["reason"], closed["turns"]) == (1000, "done", 1)
+
+
 # --- what is refused
 
 @pytest.mark.parametrize("path", [PATH, CODEX])
