@@ -182,7 +182,7 @@ static void start_turn(struct ws_session *s, struct buf *text)
 
 	timer_stop(&s->idle);
 	if (!may_still_ask(s, &err)) {
-		ws_send_error(s->conn, &err);
+		ws_send_error(s->conn, s->native, &err);
 		buf_fini(text);
 		loop_defer(s->relay->loop, &s->work);
 		return;

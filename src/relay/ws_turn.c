@@ -93,27 +93,54 @@ static void write_headers(struct jw *w, const struct http_header *headers, size_
 	jw_end(w);
 }
 
-static void write_error_frame(struct buf *json, int status, struct sv body,
-	const struct http_header *headers, size_t count)
+static void write_member(struct jw *w, const char *key, struct jv v)
+{
+	jw_key_lit(w, sv_cstr(key));
+	if (jv_exists(v))
+		jw_jv(w, v);
+	else
+		jw_null(w);
+}
+
+/* SDKs know an error event that has the members of the error beside its type. */
+static void write_flat(struct jw *w, struct sv body)
+{
+	struct jv json, error;
+
+	if (jv_parse(body, LIMIT_JSON_DEPTH, &json, NULL))
+		json = JV_NONE;
+	error = jv_get(json, SV("error"));
+	write_member(w, "code", jv_get(error, SV("code")));
+	write_member(w, "message", jv_get(error, SV("message")));
+	write_member(w, "param", jv_get(error, SV("param")));
+	jw_ki64(w, "sequence_number", 0);
+}
+
+/* response: its status and headers count. */
+static void write_error_frame(
+	struct buf *json, bool native, const struct http_response *response, struct sv body)
 {
 	struct jw w = jw_begin(json);
 
 	jw_obj(&w);
 	jw_klit(&w, "type", "error");
-	jw_ki64(&w, "status", status);
+	jw_ki64(&w, "status", response->status);
 	write_error(&w, body);
-	write_headers(&w, headers, count);
+	if (!native)
+		write_flat(&w, body);
+	write_headers(&w, response->headers, response->header_count);
 	jw_end(&w);
 }
 
-void ws_send_error(struct ws_conn *conn, const struct api_err *err)
+void ws_send_error(struct ws_conn *conn, bool native, const struct api_err *err)
 {
+	const struct http_response response = {.status = err->status};
 	struct buf body, json;
 
 	buf_init(&body, KIB(16));
 	buf_init(&json, KIB(64));
 	api_err_write(err, clock_wall_ms() / 1000, &body);
-	write_error_frame(&json, err->status, buf_sv(&body), NULL, 0);
+	write_error_frame(&json, native, &response, buf_sv(&body));
 	ws_conn_send(conn, buf_sv(&json));
 	buf_fini(&body);
 	buf_fini(&json);
@@ -132,7 +159,7 @@ static void respond(struct client *c, const struct http_response *response, stru
 	struct buf json;
 
 	buf_init(&json, LIMIT_FOLD_BYTES);
-	write_error_frame(&json, response->status, body, response->headers, response->header_count);
+	write_error_frame(&json, t->native, response, body);
 	send_json(t, &json);
 	end(t);
 }
@@ -456,7 +483,7 @@ static void begin_turn(struct ws_turn *t, const struct ws_turn_options *options,
 		rc = api_err_set(&err, 400, "invalid_request_error", "payload_too_large",
 			"The message's client_metadata is too large.");
 	if (rc) {
-		ws_send_error(t->conn, &err);
+		ws_send_error(t->conn, t->native, &err);
 		end(t);
 	} else if (m.warm_up) {
 		warm_up(t, &m);

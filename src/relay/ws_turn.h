@@ -43,7 +43,7 @@ void ws_turn_gone(struct ws_turn *t);
  */
 bool ws_turn_result(struct ws_turn *t, char *id, size_t id_size, struct buf *items);
 
-/* An error frame for what is no turn. */
-void ws_send_error(struct ws_conn *conn, const struct api_err *err);
+/* An error frame for what is no turn. native: for a Codex client. */
+void ws_send_error(struct ws_conn *conn, bool native, const struct api_err *err);
 
 #endif

@@ -381,9 +381,10 @@ def test_messages_that_are_no_turn(relay, text, code):
         ws.send_text(text)
         error = ws.read_json()
         assert (error["type"], error["status"]) == ("error", 400)
-        assert error["error"]["message"]
+        assert error["error"]["message"] == error["message"]
+        assert error["param"] == error["error"]["param"]
         if code:
-            assert error["error"]["code"] == code
+            assert error["error"]["code"] == error["code"] == code
 
 
 @pytest.mark.parametrize("frames, code", [
