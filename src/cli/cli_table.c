@@ -375,7 +375,10 @@ static const struct cli_command commands[] = {
 		.summary = "sends one prompt through one slot and prints the answer",
 		.details =
 			"Disabled slots and those in cooldown too. Nothing of the slot is changed "
-			"but its usage, and\nits token when that must be refreshed.",
+			"but its usage, and\nits token when that must be refreshed. With "
+			"runner.backend openclaw the prompt goes\nthrough a gateway that is "
+			"started "
+			"for it and ends with the command.",
 		.example = "test-runner --slot 2 --prompt 'Say hello'",
 		.options =
 			{

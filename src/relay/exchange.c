@@ -851,7 +851,11 @@ static void exchange_init(struct exchange *ex, struct relay *relay, struct clien
 	ex->relay = relay;
 	ex->conf = conf_ref(relay->conf);
 	ex->runner = runner_of(ex->conf);
-	ex->place = (struct runner_place){.relay = relay, .on_open = on_place_open};
+	ex->place = (struct runner_place){
+		.pool = relay->pool,
+		.gateways = relay->gateways,
+		.on_open = on_place_open,
+	};
 	ex->client = client;
 	ident_uuid7(ex->id);
 	ex->times.started_us = client->started_us;
