@@ -248,9 +248,9 @@ static int put_back(const struct cli_context *ctx, const struct file *f, struct 
 	int status;
 
 	if (found->new_file && !clean.n)
-		return unlink(f->path) == 0 ? CLI_OK
-					    : cli_fail(ctx, CLI_FAILED, "%s: %s", f->path,
-						      strerror(errno));
+		return unlink(f->path) == 0
+			       ? CLI_OK
+			       : cli_fail(ctx, CLI_FAILED, "%s: %s", f->path, strerror(errno));
 	status = write_file(ctx, f->path, clean, f->mode);
 	buf_init(&backup, LIMIT_CONFIG_FILE_BYTES);
 	/* It holds nothing more than the file again. */

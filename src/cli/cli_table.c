@@ -116,8 +116,10 @@ static const struct cli_command commands[] = {
 			"  api-key      the relay's token, in the variable CODEX_SLOT_RELAY_TOKEN\n"
 			"  chatgpt      the CLI's own login; see codexClients.trustAccounts\n"
 			"  chatgpt-tls  the CLI's built-in provider; the relay needs an https URL\n"
-			"--write keeps every other byte of the file, and a copy of it beside it; keys "
-			"that stand in the\nway become comments. --remove takes all that out again. "
+			"--write keeps every other byte of the file, and a copy of it beside it; "
+			"keys "
+			"that stand in the\nway become comments. --remove takes all that out "
+			"again. "
 			"docs/codex.md explains the modes.",
 		.example = "codex-config --mode api-key --model gpt-5.5 --write",
 		.options =

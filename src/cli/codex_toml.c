@@ -34,7 +34,8 @@ static void add_string(struct buf *out, struct sv a, const char *b)
 	buf_add_char(out, '"');
 }
 
-static void add_key(struct buf *out, struct sv line_end, const char *key, struct sv a, const char *b)
+static void add_key(
+	struct buf *out, struct sv line_end, const char *key, struct sv a, const char *b)
 {
 	buf_add_cstr(out, key);
 	buf_add_lit(out, " = ");
@@ -67,7 +68,9 @@ static void add_provider(const struct codex_toml_wish *wish, struct sv line_end,
 	bool api_key = wish->mode == CODEX_TOML_API_KEY;
 
 	add_line(out, line_end, "[model_providers." CODEX_TOML_PROVIDER "]");
-	add_key(out, line_end, "name", SV(CODEX_TOML_PROVIDER), "");
+	/* With this name the CLI asks for all that its built-in provider has: conversations are
+	 * made short upstream. With a login of its own it would then want https everywhere. */
+	add_key(out, line_end, "name", api_key ? SV("OpenAI") : SV(CODEX_TOML_PROVIDER), "");
 	add_key(out, line_end, "base_url", wish->url, api_key ? "/v1" : "/backend-api/codex");
 	add_key(out, line_end, "wire_api", SV("responses"), "");
 	if (api_key)
@@ -131,8 +134,8 @@ static enum place place_of(struct sv table)
 	return starts_with(&table, SV(CODEX_TOML_PROVIDER)) ? IN_OURS : ELSEWHERE;
 }
 
-static bool must_go(const struct codex_toml_wish *wish, enum place place,
-	const struct toml_statement *s)
+static bool must_go(
+	const struct codex_toml_wish *wish, enum place place, const struct toml_statement *s)
 {
 	struct sv key = s->key;
 
@@ -178,7 +181,8 @@ struct unwiring {
 	bool inside; /* between marks */
 	bool first;  /* no key came yet between them */
 	enum place place;
-	struct sv line_end; /* that a joined part brought along; given back when something follows */
+	struct sv
+		line_end; /* that a joined part brought along; given back when something follows */
 };
 
 static void keep(struct unwiring *u, struct sv text)
@@ -202,8 +206,8 @@ static void open_part(struct unwiring *u, struct sv flags)
 /* A model that does not come first was put there by the CLI, for its user. */
 static bool is_our_key(struct unwiring *u, struct sv key)
 {
-	static const struct sv names[] = {SV("model_provider"), SV("chatgpt_base_url"),
-		SV("openai_base_url"), SV("model")};
+	static const struct sv names[] = {
+		SV("model_provider"), SV("chatgpt_base_url"), SV("openai_base_url"), SV("model")};
 	bool first = u->first;
 
 	u->first = false;
@@ -276,8 +280,7 @@ int codex_toml_unwire(
 
 /* --- putting it in --- */
 
-static void add_beginning(
-	const struct codex_toml_wish *wish, struct sv line_end, struct buf *out)
+static void add_beginning(const struct codex_toml_wish *wish, struct sv line_end, struct buf *out)
 {
 	add_line(out, line_end, wish->new_file ? OPEN NEW_FILE HINT : OPEN HINT);
 	add_keys(wish, line_end, out);

@@ -43,7 +43,7 @@ struct codex_toml_found {
 	bool new_file; /* it was made for it */
 };
 /* text without it; the same errors. */
-int codex_toml_unwire(struct sv text, struct buf *out, struct codex_toml_found *ret,
-	size_t *ret_line) MUST_CHECK;
+int codex_toml_unwire(
+	struct sv text, struct buf *out, struct codex_toml_found *ret, size_t *ret_line) MUST_CHECK;
 
 #endif

@@ -193,6 +193,9 @@ void http_answer_fault(struct http_stream *s, const struct http_fault *fault)
 			close_now(s->connection, CONN_END_ERROR);
 		return;
 	}
+	if (server->handler.fault_status)
+		response.status =
+			server->handler.fault_status(http_stream_request(s), fault, server->arg);
 	buf_init(&body, KIB(64));
 	if (server->handler.render_fault)
 		server->handler.render_fault(http_stream_request(s), fault, &body, server->arg);

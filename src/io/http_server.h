@@ -39,6 +39,10 @@ struct http_handler {
 	/* Appends a JSON body for a fault. May be NULL (plain OpenAI error shape then). */
 	void (*render_fault)(const struct http_request *r, const struct http_fault *fault,
 		struct buf *out, void *arg);
+	/* The status that a fault is answered with, where the client needs another one than the
+	 * fault's. May be NULL. */
+	int (*fault_status)(
+		const struct http_request *r, const struct http_fault *fault, void *arg);
 	/* Appends complete header lines ("Name: value\r\n") to every response head. s may be
 	 * without a request yet. May be NULL. */
 	void (*add_headers)(struct http_stream *s, struct buf *out, void *arg);

@@ -41,8 +41,7 @@ static void send_models(struct relay *r, struct http_stream *s, struct sv etag, 
  */
 void codex_models(struct relay *r, struct http_stream *s)
 {
-	struct sv version =
-		url_query_get(http_stream_request(s)->query, SV("client_version"));
+	struct sv version = url_query_get(http_stream_request(s)->query, SV("client_version"));
 	char etag[POOL_MODELS_ETAG_SIZE];
 	struct api_err err;
 	struct buf body;
@@ -120,7 +119,9 @@ void codex_settings(struct relay *r, struct http_stream *s)
 static void write_window(
 	struct jw *w, const char *key, const struct pool_window *window, int64_t now_s)
 {
-	int64_t after_s = window->resets_at_s - now_s;
+	/* One that nobody knows the end of begins with the next request. */
+	int64_t after_s =
+		window->resets_at_s > now_s ? window->resets_at_s - now_s : window->length_s;
 
 	jw_key_lit(w, sv_cstr(key));
 	if (!window->known) {
@@ -131,8 +132,8 @@ static void write_window(
 	/* Whole numbers, and 100 only when nothing is left. */
 	jw_ki64(w, "used_percent", (int64_t)window->used_percent);
 	jw_ki64(w, "limit_window_seconds", window->length_s);
-	jw_ki64(w, "reset_after_seconds", after_s > 0 ? after_s : 0);
-	jw_ki64(w, "reset_at", after_s > 0 ? window->resets_at_s : now_s);
+	jw_ki64(w, "reset_after_seconds", after_s);
+	jw_ki64(w, "reset_at", now_s + after_s);
 	jw_end(w);
 }
 

@@ -4,7 +4,8 @@
  * - `x-codex-active-limit` is `codex` beside windows: with another value the CLI finds none.
  * - `x-models-etag` is that of the list which the relay itself gives, or absent: with another one
  *   the CLI asks for that list after every turn.
- * - with `codexClients.limits` "pool" the windows are those of all slots together; the account's own
+ * - with `codexClients.limits` "pool" the windows are those of all slots together; the account's
+ * own
  *   (`x-codex-{primary,secondary,credits}-*`, `x-codex-plan-type`) are left out.
  */
 #ifndef RELAY_NATIVE_HEAD_H

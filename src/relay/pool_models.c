@@ -89,7 +89,8 @@ static void read_version(struct sv text, uint64_t out[VERSION_PARTS])
 	}
 }
 
-/* A text in newer catalogues, three numbers in older ones. False: none, or none that makes sense. */
+/* A text in newer catalogues, three numbers in older ones. False: none, or none that makes sense.
+ */
 static bool read_minimum(struct jv v, uint64_t out[VERSION_PARTS])
 {
 	struct jv_iter it = jv_iter(v);
@@ -191,8 +192,8 @@ static bool is_shown(const struct conf *conf, const struct entry *entry, struct 
 	       is_for(entry->model, client_version);
 }
 
-static void write_models(struct jw *w, const struct conf *conf, const struct list *list,
-	struct sv client_version)
+static void write_models(
+	struct jw *w, const struct conf *conf, const struct list *list, struct sv client_version)
 {
 	const struct conf_name_map *aliases = &conf->model_aliases;
 

@@ -9,12 +9,19 @@ struct sum {
 	double weight, used; /* used: weighted */
 	double largest;	     /* weight of the slots whose length is told */
 	int64_t length_ms;
-	int64_t ends_ms; /* of the first slot that gets something back; 0 none */
+	int64_t ends_ms;	   /* of the first slot that gets something back; 0 none */
+	int64_t untouched_ends_ms; /* of the first of the others */
 };
 
 static bool counts(const struct slot *s)
 {
 	return s->enabled && !s->dead && !s->reauth_required && !secret_is_empty(&s->access);
+}
+
+static void note_end(int64_t *first_ms, int64_t ends_ms)
+{
+	if (ends_ms && (!*first_ms || ends_ms < *first_ms))
+		*first_ms = ends_ms;
 }
 
 static void add(struct sum *sum, const struct slot_window *w, double weight)
@@ -27,8 +34,7 @@ static void add(struct sum *sum, const struct slot_window *w, double weight)
 		sum->largest = weight;
 		sum->length_ms = w->length_ms;
 	}
-	if (w->left_pct < 100 && w->ends_ms && (!sum->ends_ms || w->ends_ms < sum->ends_ms))
-		sum->ends_ms = w->ends_ms;
+	note_end(w->left_pct < 100 ? &sum->ends_ms : &sum->untouched_ends_ms, w->ends_ms);
 }
 
 static void add_slot(struct sum sums[POOL_WINDOWS], const struct slot *s, int64_t now_ms)
@@ -54,7 +60,7 @@ static struct pool_window window_of(const struct sum *sum)
 		.known = true,
 		.used_percent = sum->used / sum->weight,
 		.length_s = sum->length_ms / 1000,
-		.resets_at_s = sum->ends_ms / 1000,
+		.resets_at_s = (sum->ends_ms ? sum->ends_ms : sum->untouched_ends_ms) / 1000,
 	};
 }
 

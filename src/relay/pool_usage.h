@@ -6,7 +6,7 @@
  *   that is not dead) and whose window is known, weighted by what their plan is worth. Unknown is
  *   neither empty nor full: such slots are left out.
  * - A slot whose week is used up has nothing left in its 5 h window either.
- * - It resets when the first slot gets something back.
+ * - It resets when the first slot gets something back; an untouched one, when the first would.
  * - Requests are refused when no slot could serve one.
  *
  * Pure but for the table, which it only reads.
@@ -27,9 +27,9 @@ struct pool_window {
 
 struct pool_usage {
 	struct pool_window window[POOL_WINDOWS];
-	bool allowed;	       /* a slot could serve now */
-	char plan_type[32];    /* of the slot that is worth most; "" unknown */
-	bool has_credits;      /* some slot has */
+	bool allowed;	    /* a slot could serve now */
+	char plan_type[32]; /* of the slot that is worth most; "" unknown */
+	bool has_credits;   /* some slot has */
 	bool credits_unlimited;
 };
 

@@ -367,6 +367,15 @@ static const char *fault_code(const struct http_fault *fault)
 	return fault->status == 413 ? "payload_too_large" : "bad_request";
 }
 
+/* See refuse_size(); here the size was not known before, or is that of the decoded body. */
+static int fault_status(
+	const struct http_request *request, const struct http_fault *fault, void *arg)
+{
+	(void)arg;
+	return fault->status == 413 && request && codex_client_is_native(request) ? 400
+										  : fault->status;
+}
+
 static void render_fault(const struct http_request *request, const struct http_fault *fault,
 	struct buf *out, void *arg)
 {
@@ -396,10 +405,12 @@ static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 
 static void on_fault(struct http_stream *s, const struct http_fault *fault, void *arg)
 {
-	reply_count(arg, s, fault->status, fault_code(fault), fault->message);
+	int status = fault_status(http_stream_request(s), fault, arg);
+
+	reply_count(arg, s, status, fault_code(fault), fault->message);
 	log_begin(LOG_WARN, "request.refused");
 	log_str("peer", sv_cstr(http_stream_peer(s)));
-	log_i64("status", fault->status);
+	log_i64("status", status);
 	log_str("reason", sv_cstr(fault->message));
 	log_end();
 }
@@ -410,6 +421,7 @@ const struct http_handler router_http_handler = {
 	.on_drain = on_drain,
 	.on_gone = on_gone,
 	.render_fault = render_fault,
+	.fault_status = fault_status,
 	.add_headers = add_headers,
 	.on_fault = on_fault,
 };

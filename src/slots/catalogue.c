@@ -298,7 +298,8 @@ static void take_model(struct catalogue *c, const json_t *stored)
 
 static uint64_t read_hash(const char *hex)
 {
-	if (!hex || strlen(hex) != HASH_SIZE - 1 || strspn(hex, "0123456789abcdef") != HASH_SIZE - 1)
+	if (!hex || strlen(hex) != HASH_SIZE - 1 ||
+		strspn(hex, "0123456789abcdef") != HASH_SIZE - 1)
 		return 0;
 	return strtoull(hex, NULL, 16);
 }
@@ -381,7 +382,8 @@ bool catalogue_share_text(struct catalogue *c, const struct catalogue *other)
 
 	if (!theirs || theirs == c->text || theirs->hash != c->text_hash)
 		return false;
-	if (c->text && (c->text->n != theirs->n || memcmp(c->text->bytes, theirs->bytes, theirs->n)))
+	if (c->text &&
+		(c->text->n != theirs->n || memcmp(c->text->bytes, theirs->bytes, theirs->n)))
 		return false;
 	catalogue_text_unref(c->text);
 	c->text = catalogue_text_ref(theirs);

@@ -47,11 +47,11 @@ struct catalogue {
 	struct catalogue_model *models; /* in upstream's order */
 	uint64_t *hashes;		/* of all names, sorted */
 	size_t count;
-	char *etag;	    /* NULL none */
+	char *etag;		     /* NULL none */
 	struct catalogue_text *text; /* NULL: not known */
-	uint64_t text_hash; /* of what the file of the text must hold; 0: there is none */
-	char *plan;	    /* of the account when it was fetched; NULL unknown */
-	int64_t fetched_ms; /* wall; also the last time that upstream said: not modified */
+	uint64_t text_hash;	     /* of what the file of the text must hold; 0: there is none */
+	char *plan;		     /* of the account when it was fetched; NULL unknown */
+	int64_t fetched_ms;	     /* wall; also the last time that upstream said: not modified */
 };
 
 void catalogue_free(struct catalogue *c);

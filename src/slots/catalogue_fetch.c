@@ -47,8 +47,7 @@ static void write_out(void *arg)
 
 	w->result = durable_mkdirs(w->dir, 0700);
 	if (!w->result && w->text)
-		w->result = durable_write(
-			w->text_path, sv_make(w->text->bytes, w->text->n), 0600);
+		w->result = durable_write(w->text_path, sv_make(w->text->bytes, w->text->n), 0600);
 	if (!w->result)
 		w->result = json_file_write(w->path, w->doc);
 }

@@ -32,7 +32,8 @@ int64_t models_plan_due_ms(const struct slot *s, const struct poll_state *poll, 
 		fetched_ms = 0;
 	if (fetched_ms)
 		due = fetched_ms + poll_jitter_ms(ttl_ms, seed, fetched_ms);
-	if ((is_outdated || is_of_other_plan(s) || lacks_text(s)) && due > fetched_ms + HINT_PAUSE_MS)
+	if ((is_outdated || is_of_other_plan(s) || lacks_text(s)) &&
+		due > fetched_ms + HINT_PAUSE_MS)
 		due = fetched_ms + HINT_PAUSE_MS;
 	if (poll->failures && poll->failed_ms <= now_ms && retry_ms > due)
 		due = retry_ms;

@@ -88,7 +88,7 @@ def assert_wired(config, mode, model=None):
     assert config["model_provider"] == "codex-slot-relay"
     expected = {"name": "codex-slot-relay", "wire_api": "responses"}
     if mode == "api-key":
-        expected |= {"base_url": URL + "/v1", "env_key": "CODEX_SLOT_RELAY_TOKEN"}
+        expected |= {"name": "OpenAI", "base_url": URL + "/v1", "env_key": "CODEX_SLOT_RELAY_TOKEN"}
     else:
         expected |= {"base_url": URL + "/backend-api/codex", "requires_openai_auth": True}
         assert config["chatgpt_base_url"] == URL + "/backend-api"

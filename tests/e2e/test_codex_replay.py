@@ -104,7 +104,7 @@ def test_what_nobody_here_has_heard_of_passes_too(pair):
     entry = dict(capturelib.turns("100_chatgpt_ok_http")[0])
     entry["body"] = {**entry["body"], "x_new": {"a": [1.50, None]}, "tools": [{"type": "x_tool"}], "input": [
         *entry["body"]["input"],
-        {"type": "agent_message", "id": "am_1", "author": "/root/a", "content": [
+        {"type": "agent_message", "id": "am_1", "author": "/x", "content": [
             {"type": "encrypted_content", "encrypted_content": "gAAAAABx"}]},
         {"type": "x_item", "content": None, "phase": "x", "status": "completed"}]}
     sim.clear_requests()

@@ -42,10 +42,7 @@ static void test_only_probes_are_open(void **state)
 		bool codex = strncmp(route->path, "/backend-api/", 13) == 0 ||
 			     strncmp(route->path, "/api/codex/", 11) == 0;
 
-		assert_int_equal(route->role,
-			probe	? ROLE_NONE
-			: codex ? ROLE_CODEX
-				: ROLE_CLIENT);
+		assert_int_equal(route->role, probe ? ROLE_NONE : codex ? ROLE_CODEX : ROLE_CLIENT);
 	}
 }
 
