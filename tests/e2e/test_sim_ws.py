@@ -224,7 +224,8 @@ def test_scripted_error_frames(sim):
 
 
 def test_the_simulator_says_good_bye():
-    with Sim() as sim, opened(sim) as ws:
-        sim.process.terminate()
+    sim = Sim().start()
+    with opened(sim) as ws:
+        assert sim.stop() == 0
         assert ws.wait_close().code in (1001, None)
         assert ws.is_over()
