@@ -208,6 +208,11 @@ static const struct http_upgrade_ops upgrade_ops = {
 
 /* --- time --- */
 
+static int64_t pong_wait_ms(const struct ws_conn *c)
+{
+	return c->ping_ms < LIMIT_WS_PONG_MS ? c->ping_ms : LIMIT_WS_PONG_MS;
+}
+
 static void look_at_peer(struct ws_conn *c)
 {
 	int64_t silent_ms = loop_now_ms(c->loop) - c->last_read_ms;
@@ -216,7 +221,7 @@ static void look_at_peer(struct ws_conn *c)
 		refuse(c, WS_CLOSE_POLICY, SV("the message stopped arriving"));
 		return;
 	}
-	if (silent_ms >= 2 * c->ping_ms + LIMIT_WS_PONG_MS) {
+	if (silent_ms >= 2 * c->ping_ms + pong_wait_ms(c)) {
 		end_now(c, CONN_END_TIMEOUT);
 		tell_gone(c, WS_CLOSE_NO_CODE, "the peer answers no pings");
 		return;

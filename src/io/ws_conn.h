@@ -33,7 +33,8 @@ struct ws_conn_ops {
 
 struct ws_conn_options {
 	size_t max_message_bytes;
-	int64_t ping_ms; /* between pings to a silent peer, which has as long again to answer */
+	int64_t ping_ms; /* between pings to a silent peer; the second one must be answered in as
+			    long again, at most LIMIT_WS_PONG_MS */
 };
 
 /* Answers the handshake; accept is that of ws_check_request(). */

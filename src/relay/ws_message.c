@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { TYPE, INPUT, METADATA, PREVIOUS, GENERATE, MEMBERS };
+enum { TYPE, INPUT, METADATA, PREVIOUS, GENERATE, LANE, MEMBERS };
 
 /* A member "ws_request_header_x_a" of client_metadata is the header x-a. */
 #define HEADER_PREFIX "ws_request_header_"
@@ -29,6 +29,7 @@ int ws_message_read(
 		[METADATA] = SV("client_metadata"),
 		[PREVIOUS] = SV("previous_response_id"),
 		[GENERATE] = SV("generate"),
+		[LANE] = SV("stream_id"),
 	};
 	struct jv member[MEMBERS];
 	struct jv_error where;
@@ -45,6 +46,10 @@ int ws_message_read(
 	ret->input = jv_is_nil(member[INPUT]) ? JV_NONE : member[INPUT];
 	ret->metadata = member[METADATA];
 	ret->warm_up = jv_is(member[GENERATE], JV_FALSE);
+	if (!jv_is_nil(member[LANE]) && !jv_is(member[LANE], JV_STRING))
+		return api_err_param(err, "stream_id", "'stream_id' must be a string.");
+	if (!jv_is_nil(member[LANE]))
+		ret->lane = member[LANE];
 	if (jv_is_nil(member[PREVIOUS]))
 		return 0;
 	ret->previous = member[PREVIOUS];
@@ -85,9 +90,14 @@ void ws_message_add_input(const struct ws_message *m, struct buf *items)
 
 static bool is_left_out(struct sv key, bool with_previous)
 {
-	return jv_key_eq(key, SV("type")) || jv_key_eq(key, SV("generate")) ||
-	       jv_key_eq(key, SV("stream")) || jv_key_eq(key, SV("background")) ||
-	       (!with_previous && jv_key_eq(key, SV("previous_response_id")));
+	static const struct sv names[] = {
+		SV("type"), SV("generate"), SV("stream"), SV("background"), SV("stream_id")};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (jv_key_eq(key, names[i]))
+			return true;
+	}
+	return !with_previous && jv_key_eq(key, SV("previous_response_id"));
 }
 
 static void write_input(struct jw *w, struct sv key, const struct buf *items)

@@ -19,6 +19,7 @@ struct ws_message {
 	struct jv metadata;    /* client_metadata */
 	struct jv previous;    /* the member as it stands, JV_NONE: none */
 	struct sv previous_id; /* decoded, in the arena */
+	struct jv lane;	       /* stream_id, JV_NONE: none; each event of the answer has it too */
 	bool warm_up;	       /* generate:false */
 };
 

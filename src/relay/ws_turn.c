@@ -26,7 +26,8 @@ struct ws_turn {
 	void *owner;
 	bool native;
 	bool over;
-	bool tracked; /* items will be the whole conversation */
+	bool tracked;	/* items will be the whole conversation */
+	struct sv lane; /* stream_id of the turn, as JSON; empty: none; in the arena */
 	struct sse_decoder events;
 	struct buf items;  /* of the conversation, with those of this turn */
 	char id[ID_BYTES]; /* of the completed answer; "" before */
@@ -45,10 +46,31 @@ static void end(struct ws_turn *t)
 	t->ops->on_over(t->owner);
 }
 
+/* An event, a JSON object, with what tells its lane. */
+static void send_text(struct ws_turn *t, struct sv text)
+{
+	struct buf marked;
+
+	if (!t->conn)
+		return;
+	if (!t->lane.n) {
+		ws_conn_send(t->conn, text);
+		return;
+	}
+	text = sv_trim(text);
+	buf_init(&marked, text.n + t->lane.n + 32);
+	buf_add(&marked, text.p, text.n - 1);
+	buf_add_lit(&marked, ",\"stream_id\":");
+	buf_add_sv(&marked, t->lane);
+	buf_add_char(&marked, '}');
+	ws_conn_send(t->conn, buf_sv(&marked));
+	buf_fini(&marked);
+}
+
 static void send_json(struct ws_turn *t, struct buf *json)
 {
-	if (t->conn && !buf_error(json))
-		ws_conn_send(t->conn, buf_sv(json));
+	if (!buf_error(json))
+		send_text(t, buf_sv(json));
 	buf_fini(json);
 }
 
@@ -132,17 +154,24 @@ static void write_error_frame(
 	jw_end(&w);
 }
 
-void ws_send_error(struct ws_conn *conn, bool native, const struct api_err *err)
+static void make_error(bool native, const struct api_err *err, struct buf *json)
 {
 	const struct http_response response = {.status = err->status};
-	struct buf body, json;
+	struct buf body;
 
 	buf_init(&body, KIB(16));
-	buf_init(&json, KIB(64));
+	buf_init(json, KIB(64));
 	api_err_write(err, clock_wall_ms() / 1000, &body);
-	write_error_frame(&json, native, &response, buf_sv(&body));
-	ws_conn_send(conn, buf_sv(&json));
+	write_error_frame(json, native, &response, buf_sv(&body));
 	buf_fini(&body);
+}
+
+void ws_send_error(struct ws_conn *conn, bool native, const struct api_err *err)
+{
+	struct buf json;
+
+	make_error(native, err, &json);
+	ws_conn_send(conn, buf_sv(&json));
 	buf_fini(&json);
 }
 
@@ -306,8 +335,7 @@ static void send_event(struct ws_turn *t, struct sv data)
 		return;
 	if (t->tracked)
 		note_event(t, data);
-	if (t->conn)
-		ws_conn_send(t->conn, data);
+	send_text(t, data);
 }
 
 static void send(struct client *c, struct buf *bytes)
@@ -475,15 +503,19 @@ static void begin_turn(struct ws_turn *t, const struct ws_turn_options *options,
 {
 	struct ws_message m;
 	struct api_err err;
+	struct buf json;
 	int rc = ws_message_read(text, &t->arena, &m, &err);
 
+	if (!rc && jv_exists(m.lane))
+		t->lane = arena_dup(&t->arena, jv_raw(m.lane));
 	if (!rc)
 		rc = gather(t, options, &m, &err);
 	if (!rc && ws_message_request(&m, options->head, &t->arena, &t->request))
 		rc = api_err_set(&err, 400, "invalid_request_error", "payload_too_large",
 			"The message's client_metadata is too large.");
 	if (rc) {
-		ws_send_error(t->conn, t->native, &err);
+		make_error(t->native, &err, &json);
+		send_json(t, &json);
 		end(t);
 	} else if (m.warm_up) {
 		warm_up(t, &m);

@@ -243,6 +243,19 @@ def test_sdk_clients_go_on_from_what_they_stored_elsewhere(relay, sim):
     assert len(body_of(sim.turns()[-1])["input"]) == 5
 
 
+def test_events_tell_their_lane(relay, sim):
+    with sdk(relay) as ws:
+        for lane in ("a", "b \u00fc\""):
+            ws.create(model="gpt-5.5", input="hello", stream_id=lane)
+        for lane in ("a", "b \u00fc\""):
+            assert {e["stream_id"] for e in ws.read_turn()} == {lane}
+        ws.create(model="gpt-5.5", stream_id="c")
+        assert ws.read_json()["stream_id"] == "c"
+        ws.create(model="gpt-5.5", input="hello")
+        assert not [e for e in ws.read_turn() if "stream_id" in e]
+    assert "stream_id" not in body_of(sim.turns()[0])
+
+
 def test_sdk_warm_ups_are_whole_objects_too(relay, sim):
     with sdk(relay) as ws:
         ws.create(model="gpt-5.5", input="one", tools=[TOOL], generate=False)
@@ -374,6 +387,7 @@ def test_unknown_answers_are_not_found(relay, sim, previous):
 @pytest.mark.parametrize("text, code", [
     ("{", "invalid_json"), ("[]", None), ('{"type":"response.cancel"}', None), ("", "invalid_json"),
     ('{"type":"response.create","previous_response_id":1}', None),
+    ('{"type":"response.create","stream_id":1}', None),
     ('{"type":"response.create","model":"gpt-5.5","input":5}', None),
     ('{"type":"response.create","input":"x"}', None)])
 def test_messages_that_are_no_turn(relay, text, code):
@@ -452,6 +466,18 @@ def test_silent_clients_are_pinged():
         with codex(relay) as ws:
             assert ws.wait_close().code == 1001  # answers pings until the idle time is over
             assert ws.pings >= 1
+
+
+def test_clients_that_answer_no_pings_are_cut_off():
+    with Sim() as sim, Relay(sim, slots=1, config={**QUIET, "websocketPingSeconds": 1}) as relay:
+        with codex(relay) as ws:
+            assert ws.read_frame() == (wslib.PING, b"", True)
+            with pytest.raises(wslib.Ended) as end:
+                while True:
+                    assert ws.read_frame()[0] == wslib.PING
+            assert end.value.closed.code is None
+        line = relay.wait_for("socket.close")
+        assert line["reason"] == "the peer answers no pings"
 
 
 def test_websockets_off_is_426():
