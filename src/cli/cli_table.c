@@ -350,6 +350,7 @@ static const struct cli_command commands[] = {
 		.example = "health --json",
 		.output =
 			"`ok`, `time`, `version` (of this program), `runtimeRoot`, `listen`, "
+			"`listeners`, "
 			"`running`, `relay` (`state`: `up`, `down`, `silent`, `foreign`, `closed`, "
 			"`other`; `address`, `version`, `problem`, and of one that is up "
 			"`inflight`,"
@@ -414,6 +415,28 @@ static const struct cli_command commands[] = {
 		.run = cli_config,
 		.operands = "get KEY | set KEY VALUE | unset KEY | list | check [FILE]",
 		.operands_max = 3,
+	},
+	{
+		.name = "tls-selfsign",
+		.summary = "makes a certificate for the relay's TLS listener",
+		.details =
+			"Makes an authority and a certificate of it for localhost, 127.0.0.1, ::1 "
+			"and the names given,\nin the runtime directory: tls/ca.pem, which clients "
+			"must trust, tls/cert.pem and tls/key.pem.\nThe authority's key is kept "
+			"nowhere: --force makes another authority. Nothing else is changed;\nwhat "
+			"is left to do is printed. A running relay with a TLS listener takes a new "
+			"certificate\nat once.",
+		.example = "tls-selfsign --host relay.example.com --host 192.0.2.7",
+		.options =
+			{
+				{"--host", "NAME", false,
+					"a further host name or address; may be repeated", true},
+				{"--days", "N", false, "how long it is good; default: 825"},
+				{"--force", NULL, false, "replace what is there"},
+			},
+		.output = "`ok`, `ca`, `cert`, `key` (paths), `names`, `expiresAt`, `config` (keys "
+			  "to set with their values), `environment` (`CODEX_CA_CERTIFICATE`).",
+		.run = cli_tls_selfsign,
 	},
 	{
 		.name = "dependency-map",

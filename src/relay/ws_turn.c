@@ -313,8 +313,8 @@ static void begin(struct client *c, const struct http_response *response)
 
 static void note_event(struct ws_turn *t, struct sv data)
 {
-	/* Our dialect wrote or checked it. */
-	struct jv json = jv_trusted(data);
+	/* Our dialect wrote or checked it; what it forwards may have blanks around. */
+	struct jv json = jv_trusted(sv_trim(data));
 	struct jv type = jv_get(json, SV("type"));
 
 	if (jv_str_eq(type, SV("response.output_item.done"))) {
@@ -381,8 +381,7 @@ static const struct client_ops client_ops = {
 
 /* --- warm-ups --- */
 
-static void write_response(
-	const struct ws_turn *t, const struct ws_message *m, bool done, struct jw *w)
+static void write_response(struct ws_turn *t, const struct ws_message *m, bool done, struct jw *w)
 {
 	struct jv model = jv_get(m->json, SV("model"));
 	int64_t now_s = clock_wall_ms() / 1000;
@@ -390,13 +389,14 @@ static void write_response(
 	struct response_object object = {
 		.echo = &echo,
 		.id = sv_cstr(t->id),
-		.model = jv_str_raw(model),
 		.status = done ? "completed" : "in_progress",
 		.created_at = now_s,
 		.now_s = now_s,
 	};
 
 	response_echo_pick(&echo, m->json);
+	if (jv_str(model, &t->arena, &object.model))
+		object.model = SV_NONE;
 	if (!t->native) {
 		response_object_write(&object, w);
 		return;

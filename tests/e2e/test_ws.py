@@ -212,6 +212,20 @@ def test_large_turns_both_ways(relay, sim):
         assert len(wslib.text_of(ask(ws, "say exactly: " + text))) == len(text)
 
 
+def test_items_are_remembered_however_upstream_writes_its_events(relay, sim):
+    item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": "hi", "annotations": []}]}
+    done = json.dumps({"type": "response.output_item.done", "output_index": 0, "item": item})
+    end = json.dumps({"type": "response.completed", "response": {"id": "resp_1"}})
+    sim.script("*", {"events": [f"data:   {done} \r\n\r\n",
+                                "data: " + end.replace(", ", ",\ndata: ") + "\n\n"]})
+    with codex(relay) as ws:
+        first = ask(ws, "x")
+        assert first[-1]["response"]["id"] == "resp_1"
+        go_on(ws, first, [user("y")])
+    assert body_of(sim.turns()[-1])["input"] == [user("x"), item, user("y")]
+
+
 # --- the clients of the API
 
 def test_sdk_clients_get_whole_objects(relay, sim):
