@@ -8,6 +8,7 @@ import relaylib
 import wslib
 from relaylib import NATIVE, QUIET, Relay, native_body
 from simlib import Sim, user
+from tlslib import TlsRelay
 
 PATH = "/v1/responses"
 CODEX = "/backend-api/codex/responses"
@@ -523,6 +524,25 @@ def test_a_token_that_is_taken_back_ends_with_the_next_turn():
             relay.wait_for("config.reload")
             error = ask(ws)[-1]
             assert (error["type"], error["status"]) == ("error", 401)
+
+
+# --- TLS
+
+def test_sockets_over_tls():
+    with Sim() as sim, TlsRelay(sim, slots=1, config=QUIET) as relay:
+        context, address = relay.context(), relay.tls_address.removeprefix("tls://")
+        headers = {**AUTH, **NATIVE, "session-id": SESSION}
+        with wslib.WebSocket(address, PATH, headers, context=context) as ws:
+            first = ask(ws, "big 2m")
+            assert len(wslib.text_of(first)) == 2 << 20
+            assert wslib.text_of(go_on(ws, first, [user("count to 3")])) == "1 2 3"
+            ws.send_raw(wslib.masked(wslib.TEXT, b" " * (17 << 20)))
+            assert ws.wait_close().code == 1009
+        with wslib.WebSocket(address, PATH, headers, context=context) as ws:
+            ask(ws, "x")
+            relay.signal()
+            assert ws.wait_close().code == 1001
+            assert ws.is_over()
 
 
 # --- memory

@@ -70,9 +70,10 @@ def handshake(path, headers, key=b"dGhlIHNhbXBsZSBub25jZQ=="):
 
 
 class WebSocket:
-    """An open socket. headers: of the handshake; one given as None is left out."""
+    """An open socket. headers: of the handshake; one given as None is left out. context: of TLS."""
 
-    def __init__(self, address, path, headers=None, timeout=simlib.DEFAULT_TIMEOUT, first=b""):
+    def __init__(self, address, path, headers=None, timeout=simlib.DEFAULT_TIMEOUT, first=b"",
+                 context=None):
         host, port = address.rsplit(":", 1)
         self.pings = 0
         self.closed = None
@@ -80,6 +81,8 @@ class WebSocket:
         self.unread = bytearray()
         self.socket = socket.create_connection((host, int(port)), timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         try:
             self._shake_hands(path, headers or {}, first)
         except BaseException:
