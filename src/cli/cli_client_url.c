@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { HOST_SIZE = 256, URL_SIZE = 1024 };
+enum { URL_SIZE = 1024 };
 
 static int take_url(const struct cli_context *ctx, const char *given, bool tls, char **ret)
 {
@@ -34,21 +34,35 @@ static const char *reachable(const char *host)
 	return strcmp(host, "::") == 0 ? "::1" : host;
 }
 
+/* The first listener of a kind, at a port that is known. */
+static bool find_listener(
+	const struct conf_listen *listen, enum listen_kind kind, struct listen_address *ret)
+{
+	for (size_t i = 0; i < listen->all.count; i++) {
+		if (url_parse_listener(sv_cstr(listen->all.items[i]), ret) == 0 &&
+			ret->kind == kind && ret->port)
+			return true;
+	}
+	return false;
+}
+
 static int url_of_conf(const struct cli_context *ctx, const struct conf *conf, bool tls, char **ret)
 {
-	char host[HOST_SIZE];
+	struct listen_address at;
 	const char *shown;
 	struct buf url;
-	uint16_t port;
 
-	if (url_parse_listen(sv_cstr(conf->listen), host, sizeof(host), &port) || !port)
+	if ((tls || !find_listener(&conf->listeners, LISTEN_TCP, &at)) &&
+		!find_listener(&conf->listeners, LISTEN_TLS, &at))
 		return cli_fail(ctx, CLI_FAILED,
-			"`listen` of the configuration does not say where clients reach the relay: "
-			"use --url");
-	shown = reachable(host);
+			"`listen` of the configuration does not say where clients reach the "
+			"relay%s: "
+			"use --url",
+			tls ? " by https" : "");
+	shown = reachable(at.host);
 	buf_init(&url, URL_SIZE);
-	buf_addf(&url, strchr(shown, ':') ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http",
-		shown, port);
+	buf_addf(&url, strchr(shown, ':') ? "%s://[%s]:%u" : "%s://%s:%u",
+		at.kind == LISTEN_TLS ? "https" : "http", shown, at.port);
 	*ret = mem_strdup(buf_cstr(&url));
 	buf_fini(&url);
 	return CLI_OK;
@@ -62,10 +76,6 @@ int cli_client_url(const struct cli_context *ctx, bool tls, char **ret)
 
 	if (given)
 		return take_url(ctx, given, tls, ret);
-	if (tls)
-		return cli_fail(ctx, CLI_USAGE,
-			"say with --url which https URL the relay has, as in "
-			"https://127.0.0.1:8443");
 	status = cli_load_conf(ctx, &conf);
 	if (status)
 		return status;

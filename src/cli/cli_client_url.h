@@ -5,9 +5,9 @@
 #include "cli/cli.h"
 
 /*
- * --url of the command, else http (https when `tls` is set) with the configuration's address:
- * "http://127.0.0.1:8787", without a slash behind it. CLI_OK, or a failure that has been told. The
- * caller frees.
+ * --url of the command, else that of the configuration's first listener of the right kind (https
+ * only when `tls` is set): "http://127.0.0.1:8787", without a slash behind it. CLI_OK, or a failure
+ * that has been told. The caller frees.
  */
 int cli_client_url(const struct cli_context *ctx, bool tls, char **ret) MUST_CHECK;
 /* --codex-home, $CODEX_HOME or ~/.codex; the caller frees. NULL when nobody says where. */

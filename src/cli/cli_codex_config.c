@@ -193,6 +193,19 @@ static void hint_account(const struct cli_context *ctx, const struct file *f)
 	free(path);
 }
 
+/* The one that tls-selfsign made, if it did. */
+static void hint_authority(const struct cli_context *ctx)
+{
+	char *path = runtime_path(ctx->root, "tls/ca.pem");
+
+	if (access(path, R_OK) == 0)
+		cli_warn(ctx,
+			"the CLI must trust the relay's certificate: export "
+			"CODEX_CA_CERTIFICATE=%s",
+			path);
+	free(path);
+}
+
 static void show_written(const struct cli_context *ctx, const struct file *f,
 	const struct codex_toml_wish *wish, bool changed)
 {
@@ -209,6 +222,8 @@ static void show_written(const struct cli_context *ctx, const struct file *f,
 			printf("The CLI takes the relay's token (authToken) from the environment "
 			       "variable " CODEX_TOML_TOKEN_VARIABLE ".\n");
 	}
+	if (wish->mode == CODEX_TOML_CHATGPT_TLS)
+		hint_authority(ctx);
 	if (wish->mode != CODEX_TOML_API_KEY)
 		hint_account(ctx, f);
 }

@@ -192,13 +192,16 @@ static void keep(struct unwiring *u, struct sv text)
 	buf_add_sv(u->out, text);
 }
 
-static void open_part(struct unwiring *u, struct sv flags)
+static void open_part(struct unwiring *u, struct sv line)
 {
+	struct sv flags = sv_from(line, sizeof(OPEN) - 1);
+
 	u->inside = u->first = u->found->wired = true;
 	u->found->new_file |= sv_starts(flags, SV(NEW_FILE));
 	if (!sv_starts(flags, SV(JOINED)))
 		return;
-	u->line_end = sv_ends(buf_sv(u->out), SV("\r\n")) ? SV("\r\n") : SV("\n");
+	/* The same as this line's: "\r" may have been the last byte of the file. */
+	u->line_end = toml_line_end(line);
 	if (sv_ends(buf_sv(u->out), u->line_end))
 		buf_truncate(u->out, u->out->len - u->line_end.n);
 }
@@ -241,7 +244,7 @@ static int unwire_statement(struct unwiring *u, const struct toml_statement *s)
 	if (comment && sv_starts(s->text, SV(OPEN))) {
 		if (u->inside)
 			return -EBADMSG;
-		open_part(u, sv_from(s->text, sizeof(OPEN) - 1));
+		open_part(u, s->text);
 	} else if (comment && sv_starts(s->text, SV(CLOSE))) {
 		if (!u->inside)
 			return -EBADMSG;
@@ -326,11 +329,27 @@ static int wire_clean(struct sv text, const struct codex_toml_wish *wish, struct
 	return buf_error(out);
 }
 
+/* What was put in can be taken out again: a file may hold marks that nobody here made. */
+static int check_way_back(struct sv wired, struct sv clean, size_t *ret_line)
+{
+	struct codex_toml_found found;
+	struct buf back;
+	int err;
+
+	buf_init(&back, wired.n + 1);
+	err = codex_toml_unwire(wired, &back, &found, ret_line);
+	if (!err && !sv_eq(buf_sv(&back), clean))
+		err = -EBADMSG;
+	buf_fini(&back);
+	return err;
+}
+
 int codex_toml_wire(
 	struct sv text, const struct codex_toml_wish *wish, struct buf *out, size_t *ret_line)
 {
 	struct codex_toml_wish fit = *wish;
 	struct codex_toml_found found;
+	size_t begin = out->len;
 	struct buf clean;
 	int err;
 
@@ -339,6 +358,8 @@ int codex_toml_wire(
 	fit.new_file |= found.new_file;
 	if (!err)
 		err = wire_clean(buf_sv(&clean), &fit, out);
+	if (!err)
+		err = check_way_back(sv_from(buf_sv(out), begin), buf_sv(&clean), ret_line);
 	buf_fini(&clean);
 	return err;
 }

@@ -86,11 +86,13 @@ export async function wireCodex(t, relay, { mode, model, version, settings = "",
 		await writeFile(path.join(home, "auth.json"), JSON.stringify(account.auth), { mode: 0o600 });
 	}
 	if (mode) {
-		await relay.command("codex-config", "--write", "--mode", mode, "--model", model, "--url", relay.url,
-			"--codex-home", home);
+		await relay.command("codex-config", "--write", "--mode", mode, "--model", model, "--codex-home", home,
+			"--url", mode === "chatgpt-tls" ? relay.tlsUrl : relay.url);
 	}
+	const env = { CODEX_CA_CERTIFICATE: relay.tlsUrl && path.join(relay.root, "tls", "ca.pem") };
+
 	return {
-		exec: (...args) => exec(home, work, args, version),
+		exec: (...args) => exec(home, work, args, version, env),
 		run: (...args) => start(home, work, args, version ?? "0.169.0"),
 		ask: (requests) => ask(home, work, requests),
 		home,
@@ -111,19 +113,19 @@ export async function makeCodex(t, base, { model, ...retries }) {
 	return { exec: (...args) => exec(home, work, args), home, work };
 }
 
-async function exec(home, work, args, version = "0.169.0") {
+async function exec(home, work, args, version = "0.169.0", env = {}) {
 	// Tools run in the test's own directory; whether the machine has a sandbox is not the question.
 	const run = await start(home, work, ["exec", "--skip-git-repo-check", "--json",
-		"--dangerously-bypass-approvals-and-sandbox", ...args], version);
+		"--dangerously-bypass-approvals-and-sandbox", ...args], version, env);
 
 	return { ...run, ...summary(run.stdout) };
 }
 
-async function start(home, work, args, version) {
+async function start(home, work, args, version, more = {}) {
 	const child = spawn(codexBin(version), args, {
 		cwd: work,
 		env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, RELAY_KEY: token, TZ: "UTC",
-			CODEX_SLOT_RELAY_TOKEN: token },
+			CODEX_SLOT_RELAY_TOKEN: token, ...more },
 		stdio: ["ignore", "pipe", "pipe"],
 		timeout: RUN_MS,
 		killSignal: "SIGKILL",

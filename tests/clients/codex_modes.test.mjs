@@ -33,9 +33,10 @@ const kinds = {
 async function startWired(t, { login = false, prepare = () => {}, config = {}, ...options }) {
 	const sim = await startSim(t);
 	await prepare(sim);
-	const account = login || options.mode === "chatgpt" ? await sim.addLogin() : undefined;
+	const account = login || options.mode !== "api-key" ? await sim.addLogin() : undefined;
 	const relay = await startRelay(t, sim, {
 		...(account && {
+			tls: options.mode === "chatgpt-tls",
 			codexClients: { trustAccounts: [account.id] }, models: { ttlSeconds: 3600 }, logLevel: "debug",
 		}),
 		...config,
@@ -237,6 +238,28 @@ test("a refused WebSocket makes the CLI use HTTP at once", async (t) => {
 	assert.deepEqual(asked(relay), ["GET /v1/responses 426", "POST /v1/responses 200"]);
 	assert.equal((await sim.turns()).length, 1);
 });
+
+for (const [model, kind] of Object.entries(kinds)) {
+	test(`chatgpt-tls, ${model}: the built-in provider`, async (t) => {
+		const { sim, codex, account } = await startWired(t, { mode: "chatgpt-tls", model, settings: compactSoon });
+		await sim.script("*", { usage: longContext });
+		const run = await codex.exec(kind.shell("echo sum-$((40 + 2))"));
+
+		assertUnnoticed(run);
+		assert.match(run.text, /^tool said: .*sum-42/s);
+		const turns = await sim.turns();
+		const at = turns.findIndex((turn) => turn.json.input.at(-1).type === "compaction_trigger");
+		assert.ok(turns[at + 1].json.input.some((item) => item.type === "compaction"));
+		assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
+		assert.ok(turns.every((turn) => turn.status === 200 && turn.headers["x-codex-routing-hint"]));
+		assert.ok(turns.every((turn) => turn.headers["chatgpt-account-id"] !== account.id));
+		const cache = JSON.parse(await readFile(path.join(codex.home, "models_cache.json"), "utf8"));
+		assert.ok(cache.models.some((entry) => entry.description === "A simulated model."));
+		const last = await codex.exec("resume", "--last", kind.patch(addFile));
+		assertUnnoticed(last);
+		assert.equal(await readFile(path.join(codex.work, "notes", "hello.txt"), "utf8"), "hello\n");
+	});
+}
 
 // The newest CLI uses its built-in provider over TLS only; this one packs its bodies over plain HTTP too.
 test("the built-in provider of 0.142.5: no WebSocket, bodies packed with zstd", async (t) => {

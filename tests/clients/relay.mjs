@@ -237,9 +237,13 @@ async function makeRuntime(root, sim, config) {
 	}
 }
 
-export async function startRelay(t, sim, config = {}) {
+export async function startRelay(t, sim, { tls = false, ...config } = {}) {
 	const root = path.join(await temporaryDir(t), "runtime");
 	await makeRuntime(root, sim, config);
+	if (tls) {
+		await command(root, "tls-selfsign");
+		await command(root, "config", "set", "listen", '["127.0.0.1:0","tls://127.0.0.1:0"]');
+	}
 	const child = spawn(relayBin, ["serve"], {
 		env: { ...process.env, CODEX_SLOT_RELAY_RUNTIME_ROOT: root },
 		stdio: ["ignore", "ignore", "pipe"],
@@ -257,7 +261,10 @@ export async function startRelay(t, sim, config = {}) {
 		log.wait("server.start", (line) => line.event === "server.start"));
 	const tap = await startTap(t, start.listen);
 	t.after(() => checkExchanges(tap.exchanges()));
-	return new Relay(root, start.listen, tap, log);
+	const relay = new Relay(root, start.listen, tap, log);
+	const secure = start.listeners?.find((address) => address.startsWith("tls://"));
+	relay.tlsUrl = secure?.replace("tls://", "https://");
+	return relay;
 }
 
 export async function startBoth(t, { accounts, args, config } = {}) {

@@ -205,7 +205,9 @@ def test_a_file_that_makes_no_sense_is_left_alone(cli, home, broken):
 @pytest.mark.parametrize("listen,url", [
     ("127.0.0.1:8787", "http://127.0.0.1:8787"), (":9000", "http://127.0.0.1:9000"),
     ("0.0.0.0:9000", "http://127.0.0.1:9000"), ("[::]:9000", "http://[::1]:9000"),
-    ("[::1]:9000", "http://[::1]:9000"), ("relay.example:80", "http://relay.example:80")])
+    ("[::1]:9000", "http://[::1]:9000"), ("relay.example:80", "http://relay.example:80"),
+    (["unix:run/relay.sock", "tls://:9443", "127.0.0.1:9000"], "http://127.0.0.1:9000"),
+    (["unix:run/relay.sock", "tls://127.0.0.1:9443"], "https://127.0.0.1:9443")])
 def test_the_url_is_that_of_the_configuration(cli, listen, url):
     cli.change_config({"listen": listen})
     done = cli.run("codex-config")
@@ -214,17 +216,27 @@ def test_the_url_is_that_of_the_configuration(cli, listen, url):
 
 @pytest.mark.parametrize("args", [
     ("--mode", "telnet"), ("--write", "--remove"), ("--url", "ftp://x"), ("--url", "http://x/v1"),
-    ("--model", "a b"), ("--mode", "chatgpt-tls"), ("--mode", "chatgpt-tls", "--url", "http://x:1")])
+    ("--model", "a b"), ("--mode", "chatgpt-tls", "--url", "http://x:1")])
 def test_wrong_wishes_are_refused(cli, args, home):
     done = cli.run("codex-config", *args, "--codex-home", str(home))
     assert done.returncode == 2 and done.stderr and not done.stdout
     assert os.listdir(home) == []
 
 
-def test_without_a_known_port_it_asks_for_the_url(cli):
-    cli.change_config({"listen": "127.0.0.1:0"})
-    done = cli.run("codex-config")
+@pytest.mark.parametrize("listen,mode", [
+    ("127.0.0.1:0", "api-key"), ("unix:run/relay.sock", "api-key"), ("127.0.0.1:8787", "chatgpt-tls")])
+def test_where_no_listener_fits_it_asks_for_the_url(cli, listen, mode):
+    cli.change_config({"listen": listen})
+    done = cli.run("codex-config", "--mode", mode)
     assert done.returncode == 1 and "--url" in done.stderr
+
+
+def test_the_built_in_provider_goes_to_the_tls_listener(cli, home):
+    cli.cli("tls-selfsign")
+    cli.change_config({"listen": ["127.0.0.1:8787", "tls://127.0.0.1:8443"]})
+    done = cli.run("codex-config", "--write", "--mode", "chatgpt-tls", "--codex-home", str(home))
+    assert_wired(parsed(home / "config.toml"), "chatgpt-tls")
+    assert "CODEX_CA_CERTIFICATE=" + cli.path("tls/ca.pem") in done.stderr
 
 
 def jwt(account):
