@@ -43,6 +43,12 @@ static const struct conf_choice codex_side_calls[] = {
 	{"empty", CODEX_SIDE_CALLS_EMPTY},
 	{NULL, 0},
 };
+static const struct conf_choice websockets[] = {
+	{"auto", WEBSOCKETS_AUTO},
+	{"on", WEBSOCKETS_ON},
+	{"off", WEBSOCKETS_OFF},
+	{NULL, 0},
+};
 static const struct conf_choice log_levels[] = {
 	{"debug", 0},
 	{"info", 0},
@@ -541,6 +547,37 @@ static const struct conf_key rows[] = {
 		.min = 0,
 		.max = 3600,
 		.help = "How long running requests may go on after SIGTERM.",
+	},
+	{
+		.name = "websockets",
+		.type = CONF_CHOICE,
+		.offset = AT(websockets),
+		.fallback = "\"auto\"",
+		.choices = websockets,
+		.help = "Turns of clients over WebSockets: `auto` and `on` take them, `off` "
+			"answers "
+			"their handshakes with 426, after which Codex clients use HTTP.",
+	},
+	{
+		.name = "websocketIdleSeconds",
+		.type = CONF_INT,
+		.offset = AT(websocket_idle_s),
+		.fallback = "3600",
+		.min = 1,
+		.max = 86400,
+		.help = "A WebSocket without a turn for so long is closed; its client opens "
+			"another "
+			"when it needs one.",
+	},
+	{
+		.name = "websocketPingSeconds",
+		.type = CONF_INT,
+		.offset = AT(websocket_ping_s),
+		.fallback = "30",
+		.min = 1,
+		.max = 3600,
+		.help = "A WebSocket's client that has been silent for so long is pinged; one that "
+			"does not answer is cut off.",
 	},
 	{
 		.name = "maxBodyBytes",

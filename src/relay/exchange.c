@@ -6,6 +6,7 @@
 #include "codex/headers.h"
 #include "codex/upstream.h"
 #include "relay/answer.h"
+#include "relay/client_http.h"
 #include "relay/exchange_log.h"
 #include "relay/exhausted.h"
 #include "relay/model_choice.h"
@@ -50,7 +51,8 @@ struct exchange {
 	enum state state;
 	char id[IDENT_UUID_SIZE];
 
-	struct http_stream *stream;
+	struct client *client;	 /* NULL once answered or gone */
+	struct client_http http; /* of an HTTP request */
 	struct arena arena;
 	struct buf body;	  /* the client's */
 	struct buf upstream_body; /* empty until built */
@@ -127,7 +129,7 @@ static void done(struct exchange *ex)
 	waitq_remove(&ex->waiter);
 	timer_stop(&ex->backoff);
 	leave_token(ex);
-	ex->stream = NULL;
+	ex->client = NULL;
 	*ex->prev = ex->next;
 	if (ex->next)
 		ex->next->prev = ex->prev;
@@ -509,7 +511,7 @@ static int build_body(struct exchange *ex, struct api_err *err)
 static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 {
 	struct codex_header_options options = {
-		.client = http_stream_request(ex->stream),
+		.client = ex->client->request,
 		.native = ex->turn.native,
 		.same_slot =
 			ex->turn_state.n && slot_table_came_from(ex->relay->slots, ex->turn_state,
@@ -843,11 +845,9 @@ static bool knows_model(void *arg, struct sv name)
 	return model_choice_knows(ex->conf, ex->relay->slots, name);
 }
 
-static struct exchange *exchange_new(
-	struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
+static void exchange_init(struct exchange *ex, struct relay *relay, struct client *client,
+	struct buf *body, const struct dialect *dialect)
 {
-	struct exchange *ex = mem_zalloc(sizeof(*ex));
-
 	ex->relay = relay;
 	ex->conf = conf_ref(relay->conf);
 	ex->runner = runner_of(ex->conf);
@@ -856,19 +856,19 @@ static struct exchange *exchange_new(
 		.gateways = relay->gateways,
 		.on_open = on_place_open,
 	};
-	ex->stream = stream;
+	ex->client = client;
 	ident_uuid7(ex->id);
-	ex->times.started_us = http_stream_started_us(stream);
+	ex->times.started_us = client->started_us;
 	arena_init(&ex->arena, LIMIT_ARENA_BYTES);
-	buf_move(http_body(stream), &ex->body);
+	buf_move(body, &ex->body);
 	buf_init(&ex->upstream_body, LIMIT_UPSTREAM_BODY_BYTES);
 	turn_init(&ex->turn, dialect, &ex->arena);
 	ex->turn.now_s = clock_wall_ms() / 1000;
 	ex->turn.id = ex->id;
-	ex->turn.native = codex_client_is_native(http_stream_request(stream));
+	ex->turn.native = codex_client_is_native(client->request);
 	ex->turn.models = (struct model_catalogue){
 		.default_model = sv_cstr(ex->conf->default_model), .knows = knows_model, .arg = ex};
-	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
+	answer_init(&ex->answer, relay->loop, client, &ex->turn, ex->conf);
 	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
 	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;
 	ex->waiter.try_now = on_capacity;
@@ -884,8 +884,7 @@ static struct exchange *exchange_new(
 	relay->exchanges = ex;
 	relay->exchange_count++;
 	ex->user = (struct route_user){.ops = &user_ops, .id = ex->id};
-	http_stream_set_user(stream, &ex->user);
-	return ex;
+	client->ops->set_user(client, &ex->user);
 }
 
 static void say_offline(struct exchange *ex, struct sv text)
@@ -899,10 +898,10 @@ static void say_offline(struct exchange *ex, struct sv text)
 	done(ex);
 }
 
-void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
+static void run(struct exchange *ex)
 {
-	struct exchange *ex = exchange_new(relay, stream, dialect);
-	const struct http_request *request = http_stream_request(stream);
+	struct relay *relay = ex->relay;
+	const struct http_request *request = ex->client->request;
 	struct api_err err;
 	struct sv text;
 	int rc = read_body(ex, &err);
@@ -910,7 +909,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	if (!rc)
 		rc = recall_expand(&ex->recall, relay->continuation, router_client_token(request),
 			&ex->turn, &err);
-	exchange_log_start(&ex->log, relay, ex->id, stream, &ex->turn, ex->body.len);
+	exchange_log_start(&ex->log, relay, ex->id, ex->client, &ex->turn, ex->body.len);
 	if (rc) {
 		fail(ex, &err);
 		return;
@@ -934,6 +933,24 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	answer_wait(&ex->answer);
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
+}
+
+void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
+{
+	struct exchange *ex = mem_zalloc(sizeof(*ex));
+
+	client_http_init(&ex->http, stream);
+	exchange_init(ex, relay, &ex->http.client, http_body(stream), dialect);
+	run(ex);
+}
+
+void exchange_start_for(
+	struct relay *relay, struct client *client, struct buf *body, const struct dialect *dialect)
+{
+	struct exchange *ex = mem_zalloc(sizeof(*ex));
+
+	exchange_init(ex, relay, client, body, dialect);
+	run(ex);
 }
 
 void exchange_abort_all(struct relay *relay)

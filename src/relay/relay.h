@@ -15,6 +15,7 @@
 #include "relay/stats.h"
 #include "relay/tls_reload.h"
 #include "relay/waitq.h"
+#include "relay/ws_session.h"
 #include "slots/slot_env.h"
 
 struct continuation;
@@ -62,6 +63,7 @@ struct relay {
 	struct journal *journal;
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
+	struct ws_sessions sockets; /* of clients */
 	bool draining, closing;
 	int64_t started_ms;			 /* wall */
 	const struct relay_extension *extension; /* NULL: none */

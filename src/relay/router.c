@@ -45,12 +45,11 @@ static const struct route routes[] = {
 		"legacy Completions, stream and not"},
 	{"/v1/models", "GET, HEAD", ROLE_CLIENT, model_list_serve, "models that can be asked for"},
 	{"/v1/models/{id}", "GET, HEAD", ROLE_CLIENT, model_list_serve_one, "one of them"},
-	{"/v1/responses", "GET, HEAD", ROLE_CLIENT, upgrade_refuse,
-		"426 for a WebSocket's handshake: Codex clients use HTTP then"},
+	{"/v1/responses", "GET, HEAD", ROLE_CLIENT, upgrade_serve, "turns over a WebSocket"},
 	{"/backend-api/codex/responses", "POST", ROLE_CODEX, serve_responses,
 		"a turn of a Codex client in ChatGPT mode"},
-	{"/backend-api/codex/responses", "GET, HEAD", ROLE_CODEX, upgrade_refuse,
-		"426 for a WebSocket's handshake"},
+	{"/backend-api/codex/responses", "GET, HEAD", ROLE_CODEX, upgrade_serve,
+		"the same over a WebSocket"},
 	{"/backend-api/codex/responses/compact", "POST", ROLE_CODEX, serve_compact,
 		"a conversation made short by upstream"},
 	{"/backend-api/codex/models", "GET, HEAD", ROLE_CODEX, codex_models,
@@ -246,11 +245,9 @@ static bool refuse_token(
 	return false;
 }
 
-/* False with *err. */
-static bool may_ask(const struct relay *r, const struct route *route, const struct http_stream *s,
-	struct api_err *err)
+bool router_allows(const struct relay *r, const struct route *route,
+	const struct http_request *request, const char *peer, struct api_err *err)
 {
-	const struct http_request *request = http_stream_request(s);
 	struct sv token = router_client_token(request);
 
 	switch (route->role) {
@@ -259,8 +256,7 @@ static bool may_ask(const struct relay *r, const struct route *route, const stru
 	case ROLE_CLIENT:
 		return conf_token_ok(r->conf, token) || refuse_token(r, route, token, err);
 	case ROLE_CODEX:
-		return codex_auth_allows(
-			r->conf, request, http_stream_peer(s), clock_wall_ms(), err);
+		return codex_auth_allows(r->conf, request, peer, clock_wall_ms(), err);
 	case ROLE_ADMIN:
 		return conf_admin_token_ok(r->conf, token) || refuse_token(r, route, token, err);
 	}
@@ -286,7 +282,7 @@ static void on_found(struct relay *r, struct http_stream *s, const struct http_r
 		refuse_path(r, s, request);
 	else if (!f->route)
 		refuse_method(r, s, f);
-	else if (!may_ask(r, f->route, s, &err))
+	else if (!router_allows(r, f->route, request, http_stream_peer(s), &err))
 		refuse_client(r, s, &err);
 	else if (is_too_large_for_native(r, request))
 		refuse_size(r, s);

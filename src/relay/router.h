@@ -6,6 +6,7 @@
 #ifndef RELAY_ROUTER_H
 #define RELAY_ROUTER_H
 
+#include "dialect/api_err.h"
 #include "io/http_server.h"
 
 struct relay;
@@ -55,6 +56,9 @@ struct route_user_ops {
 };
 /* The token that a client sent: Authorization: Bearer, else x-api-key, else api-key. */
 struct sv router_client_token(const struct http_request *request);
+/* May this request have what the route gives? False with *err. peer: as http_stream_peer(). */
+bool router_allows(const struct relay *r, const struct route *route,
+	const struct http_request *request, const char *peer, struct api_err *err) MUST_CHECK;
 /* Id of the request that the stream answers. */
 const char *router_request_id(struct relay *r, const struct http_stream *s);
 

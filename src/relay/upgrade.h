@@ -8,7 +8,7 @@
 
 struct relay;
 
-/* 426, which makes a Codex client use HTTP at once and without a word; 405 for any other GET. */
-void upgrade_refuse(struct relay *r, struct http_stream *s);
+/* A socket, or 426 when the configuration wants none; 405 for any other GET. */
+void upgrade_serve(struct relay *r, struct http_stream *s);
 
 #endif

@@ -35,7 +35,7 @@ function codexBin(version) {
 }
 
 // The five settings after the provider keep the CLI away from the network; it knows no other host.
-const config = (model, base, { requestRetries = 0, streamRetries = 0, idleTimeoutMs = 60000 }) => `
+const config = (model, base, { requestRetries = 0, streamRetries = 0, idleTimeoutMs = 60000, websockets = false }) => `
 model = ${JSON.stringify(model)}
 model_provider = "relay"
 check_for_update_on_startup = false
@@ -59,6 +59,7 @@ env_key = "RELAY_KEY"
 request_max_retries = ${requestRetries}
 stream_max_retries = ${streamRetries}
 stream_idle_timeout_ms = ${idleTimeoutMs}
+supports_websockets = ${websockets}
 `;
 
 const offline = `check_for_update_on_startup = false

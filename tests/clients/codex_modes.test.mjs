@@ -34,9 +34,12 @@ async function startWired(t, { login = false, prepare = () => {}, config = {}, .
 	const sim = await startSim(t);
 	await prepare(sim);
 	const account = login || options.mode !== "api-key" ? await sim.addLogin() : undefined;
-	const relay = await startRelay(t, sim, account && {
-		tls: options.mode === "chatgpt-tls",
-		codexClients: { trustAccounts: [account.id] }, models: { ttlSeconds: 3600 }, logLevel: "debug", ...config,
+	const relay = await startRelay(t, sim, {
+		...(account && {
+			tls: options.mode === "chatgpt-tls",
+			codexClients: { trustAccounts: [account.id] }, models: { ttlSeconds: 3600 }, logLevel: "debug",
+		}),
+		...config,
 	});
 	for (const number of account ? sim.accounts.keys() : []) {
 		await relay.waitForEvent("models.fetch", (line) => line.slot_id === `slot-${number + 1}` && line.ok);
@@ -220,7 +223,11 @@ for (const wired of [
 }
 
 test("a refused WebSocket makes the CLI use HTTP at once", async (t) => {
-	const { sim, relay, codex } = await startWired(t, { mode: "api-key", model: "gpt-5.5" });
+	const { sim, relay, codex } = await startWired(t, {
+		mode: "api-key",
+		model: "gpt-5.5",
+		config: { websockets: "off" },
+	});
 	const file = path.join(codex.home, "config.toml");
 	const text = await readFile(file, "utf8");
 	await writeFile(file, text.replace("wire_api", "supports_websockets = true\nwire_api"));
@@ -257,6 +264,7 @@ for (const [model, kind] of Object.entries(kinds)) {
 // The newest CLI uses its built-in provider over TLS only; this one packs its bodies over plain HTTP too.
 test("the built-in provider of 0.142.5: no WebSocket, bodies packed with zstd", async (t) => {
 	const { sim, relay, codex } = await startWired(t, {
+		config: { websockets: "off" },
 		login: true,
 		version: "0.142.5",
 		settings: builtIn,
@@ -271,6 +279,17 @@ test("the built-in provider of 0.142.5: no WebSocket, bodies packed with zstd", 
 	const [turn] = await sim.turns();
 	assert.equal(turn.headers["content-encoding"], undefined);
 	assert.equal(turn.json.input.at(-1).content.at(-1).text, "say exactly: hello");
+});
+
+test("the built-in provider of 0.142.5 over a WebSocket, with a login", async (t) => {
+	const { sim, relay, codex } = await startWired(t, { login: true, version: "0.142.5", settings: builtIn });
+	const run = await codex.exec(kinds["gpt-5.5"].shell("echo sum-$((40 + 2))"));
+
+	assertUnnoticed(run);
+	assert.match(run.text, /^tool said: .*sum-42/s);
+	const turns = asked(relay).filter((line) => line.includes("/codex/responses"));
+	assert.deepEqual(turns, ["GET /backend-api/codex/responses 101"]);
+	assert.deepEqual((await sim.turns()).map((turn) => turn.status), [200, 200]);
 });
 
 for (const version of ["0.142.5", "0.98.0"]) {

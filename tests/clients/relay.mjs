@@ -305,6 +305,8 @@ export async function startTap(t, address) {
 	await once(server, "listening");
 	return {
 		url: `http://127.0.0.1:${server.address().port}`,
+		// The first line of every connection: what it was opened for.
+		starts: () => connections.map(({ sent }) => Buffer.concat(sent).toString("latin1").split("\r\n", 1)[0]),
 		// Every request with its answer, connection after connection.
 		exchanges: () => connections.flatMap(({ sent, received }) => {
 			const answers = messages(Buffer.concat(received));
