@@ -10,7 +10,7 @@ from slowlib import SlowClients
 
 def pytest_configure(config):
     config.addinivalue_line(
-        "markers", "alone: asserts how long something takes; no other test runs beside it")
+        "markers", "alone: asserts how long something takes or how much memory; no other test runs beside it")
     config.addinivalue_line(
         "markers", "xdist_group(name): run by one process, in order")
 

@@ -150,7 +150,8 @@ def test_everything_else_is_not_found(relay, path):
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", RESPONSES])
-def test_a_web_socket_is_refused_so_that_http_is_used_at_once(relay, path):
+def test_a_web_socket_is_refused_so_that_http_is_used_at_once(start_relay, path):
+    relay = start_relay(config={"websockets": "off"})
     handshake = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
                  "Sec-WebSocket-Key": "T6H/9xQrCFu4pX3fUPNHKw==", "openai-beta": "responses_websockets=2026-02-06"}
     with relay.wire() as wire:

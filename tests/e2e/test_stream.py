@@ -164,6 +164,7 @@ def warm_up(relay):
 @pytest.mark.parametrize("path", ["/v1/responses", "/v1/chat/completions"],
                          ids=["responses", "chat"])
 @needs_release
+@pytest.mark.alone
 def test_client_that_reads_nothing_of_100_mb(sim, start_relay, path):
     relay = start_relay(binary=release_binary())
     relay.stream("big 200k", path=path).read_to()
