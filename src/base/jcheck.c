@@ -14,6 +14,12 @@ struct scan {
 	unsigned depth;
 	unsigned max_depth;
 	uint64_t objects[JCHECK_DEPTH_LIMIT / 64];
+	const char *starts[JCHECK_DEPTH_LIMIT]; /* of the containers that are open */
+	struct jspan_index *spans;
+	size_t span_min; /* bytes of a value that is noted in spans */
+	struct jv_outline *outline;
+	struct sv key; /* the last one of the outermost object, and where its value starts */
+	const char *value;
 	int err;
 	const char *err_at;
 	const char *err_message;
@@ -135,13 +141,22 @@ static const char *scan_word(struct scan *s, const char *p, const char *word)
 	return p;
 }
 
+static const char *scan_text(struct scan *s, const char *start)
+{
+	const char *behind = scan_string(s, start + 1);
+
+	if (behind && (size_t)(behind - start) >= s->span_min)
+		jspan_note(s->spans, start, behind);
+	return behind;
+}
+
 static const char *scan_scalar(struct scan *s, const char *p)
 {
 	if (p == s->end)
 		return fail_at(s, p, NULL);
 	switch (*p) {
 	case '"':
-		return scan_string(s, p + 1);
+		return scan_text(s, p);
 	case 't':
 		return scan_word(s, p, "true");
 	case 'f':
@@ -158,12 +173,17 @@ static const char *scan_scalar(struct scan *s, const char *p)
 /* A member's key and colon, white space around included. */
 static const char *scan_key(struct scan *s, const char *p)
 {
+	const char *key;
+
 	p = jscan_skip_space(p, s->end);
 	if (p == s->end || *p != '"')
 		return fail_at(s, p, "expected a key in quotes");
-	p = scan_string(s, p + 1);
+	key = p + 1;
+	p = scan_string(s, key);
 	if (!p)
 		return NULL;
+	if (s->depth == 1)
+		s->key = sv_make(key, (size_t)(p - 1 - key));
 	p = jscan_skip_space(p, s->end);
 	if (p == s->end || *p != ':')
 		return fail_at(s, p, "expected a colon");
@@ -177,7 +197,7 @@ static bool in_object(const struct scan *s)
 	return s->objects[level / 64] >> level % 64 & 1;
 }
 
-static bool push(struct scan *s, bool object)
+static bool push(struct scan *s, bool object, const char *start)
 {
 	unsigned level = s->depth;
 	uint64_t bit = UINT64_C(1) << level % 64;
@@ -185,6 +205,7 @@ static bool push(struct scan *s, bool object)
 	if (level >= s->max_depth)
 		return false;
 	s->objects[level / 64] = (s->objects[level / 64] & ~bit) | (object ? bit : 0);
+	s->starts[level] = start;
 	s->depth++;
 	return true;
 }
@@ -199,10 +220,12 @@ static const char *scan_value(struct scan *s, const char *p)
 		bool object;
 
 		p = jscan_skip_space(p, s->end);
+		if (s->depth == 1)
+			s->value = p;
 		if (p == s->end || (*p != '{' && *p != '['))
 			return scan_scalar(s, p);
 		object = *p == '{';
-		if (!push(s, object))
+		if (!push(s, object, p))
 			return fail(s, p, -E2BIG, "nested too deeply");
 		p = jscan_skip_space(p + 1, s->end);
 		if (p < s->end && *p == (object ? '}' : ']')) {
@@ -214,6 +237,17 @@ static const char *scan_value(struct scan *s, const char *p)
 	}
 }
 
+/* behind: the first byte behind the value of the key. */
+static void note_member(struct scan *s, const char *behind)
+{
+	struct jv_outline *o = s->outline;
+
+	if (o->count < JV_OUTLINE_MAX)
+		o->member[o->count] =
+			(struct jv_member){s->key, {s->value, (size_t)(behind - s->value)}};
+	o->count++;
+}
+
 /* Behind a complete value: closing brackets up to the comma (and key) before the next value, or to
  * the end of the document (depth 0). */
 static const char *scan_after_value(struct scan *s, const char *p)
@@ -221,6 +255,8 @@ static const char *scan_after_value(struct scan *s, const char *p)
 	while (s->depth) {
 		bool object = in_object(s);
 
+		if (s->depth == 1 && object && s->outline)
+			note_member(s, p);
 		p = jscan_skip_space(p, s->end);
 		if (p < s->end && *p == ',')
 			return object ? scan_key(s, p + 1) : p + 1;
@@ -229,6 +265,8 @@ static const char *scan_after_value(struct scan *s, const char *p)
 				s, p, object ? "expected a comma or }" : "expected a comma or ]");
 		p++;
 		s->depth--;
+		if ((size_t)(p - s->starts[s->depth]) >= s->span_min)
+			jspan_note(s->spans, s->starts[s->depth], p);
 	}
 	return p;
 }
@@ -252,7 +290,8 @@ static int report(const struct scan *s, struct sv text, struct jv_error *err)
 	return s->err;
 }
 
-int jcheck_document(struct sv text, unsigned max_depth, struct sv *ret, struct jv_error *err)
+int jcheck_document(struct sv text, unsigned max_depth, const struct jcheck_notes *notes,
+	struct sv *ret, struct jv_error *err)
 {
 	struct scan s;
 	const char *first;
@@ -265,6 +304,11 @@ int jcheck_document(struct sv text, unsigned max_depth, struct sv *ret, struct j
 	s.end = text.p + text.n;
 	s.depth = 0;
 	s.max_depth = max_depth;
+	s.spans = notes->spans;
+	s.span_min = jspan_min_bytes(s.spans);
+	s.outline = notes->outline;
+	if (s.outline)
+		s.outline->count = 0;
 	first = jscan_skip_space(text.p, s.end);
 	last = scan_document(&s, first);
 	if (!last)

@@ -1,6 +1,7 @@
 #include "base/jskip.h"
 
 #include "base/jscan.h"
+#include "base/jspan.h"
 
 const char *jskip_string(const char *p, const char *end)
 {
@@ -169,6 +170,39 @@ static const char *skip_container(const char *p, const char *end)
 
 #endif
 
+/* The end of a value that starts at p, or NULL when it has to be read. */
+static const char *look_up(const char *p, const char *end)
+{
+	const char *behind = jspan_is_any() ? jspan_find(p) : NULL;
+
+	return behind && behind <= end ? behind : NULL;
+}
+
+/* Only what is long can have been noted: its first bytes tell whether it is. */
+static const char *skip_text(const char *p, const char *end)
+{
+	const char *near = p + JSPAN_PROBE;
+	const char *behind;
+
+	if (end - p <= JSPAN_PROBE)
+		return behind_string(p, end);
+	behind = jskip_string(p + 1, near);
+	if (behind < near)
+		return behind + 1;
+	behind = look_up(p, end);
+	return behind ? behind : behind_string(p, end);
+}
+
+static const char *skip_long_container(const char *p, const char *end)
+{
+	const char *behind = skip_container(p, p + JSPAN_PROBE);
+
+	if (behind < p + JSPAN_PROBE)
+		return behind;
+	behind = look_up(p, end);
+	return behind ? behind : skip_container(p, end);
+}
+
 static const char *skip_scalar(const char *p, const char *end)
 {
 	while (p < end && *p != ',' && *p != ']' && *p != '}' && !jscan_is_space(*p))
@@ -182,10 +216,10 @@ const char *jskip_value(const char *p, const char *end)
 		return p;
 	switch (*p) {
 	case '"':
-		return behind_string(p, end);
+		return skip_text(p, end);
 	case '{':
 	case '[':
-		return skip_container(p, end);
+		return end - p > JSPAN_PROBE ? skip_long_container(p, end) : skip_container(p, end);
 	default:
 		return skip_scalar(p, end);
 	}

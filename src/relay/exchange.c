@@ -51,8 +51,9 @@ struct exchange {
 
 	struct http_stream *stream;
 	struct arena arena;
-	struct buf body;	  /* the client's */
-	struct buf upstream_body; /* empty until built */
+	struct buf body;	   /* the client's */
+	struct jspan_index *index; /* of the body, or NULL */
+	struct buf upstream_body;  /* empty until built */
 	struct turn turn;
 	struct answer answer;
 	struct recall recall;
@@ -97,6 +98,7 @@ static void on_reap(struct deferred *d)
 	assert(ex->state == DONE && !ex->upstream && !ex->lease.slot);
 	answer_fini(&ex->answer);
 	turn_fini(&ex->turn);
+	jv_index_free(ex->index);
 	buf_fini(&ex->body);
 	buf_fini(&ex->upstream_body);
 	arena_fini(&ex->arena);
@@ -773,7 +775,8 @@ static void on_backoff_over(struct timer *t)
 static int read_body(struct exchange *ex, struct api_err *err)
 {
 	struct jv_error where;
-	int rc = jv_parse(buf_sv(&ex->body), LIMIT_JSON_DEPTH, &ex->turn.request, &where);
+	int rc = jv_parse_indexed(
+		buf_sv(&ex->body), LIMIT_JSON_DEPTH, &ex->turn.request, &where, &ex->index);
 
 	if (rc)
 		return api_err_set(err, 400, "invalid_request_error", "invalid_json",

@@ -180,7 +180,7 @@ int runner_event(
 	struct buf text;
 	int err;
 
-	if (!runner->renames_model || !jv_exists(jv_get(ev->json, SV("response"))))
+	if (!runner->renames_model || !jv_exists(event_get(ev, SV("response"))))
 		return answer_event(answer, ev);
 	buf_init(&text, LIMIT_EVENT_BYTES);
 	write_event(&text, ev->json, model);
