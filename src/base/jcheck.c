@@ -20,6 +20,7 @@ struct scan {
 	struct jv_outline *outline;
 	struct sv key; /* the last one of the outermost object, and where its value starts */
 	const char *value;
+	bool escaped_key; /* one of its keys may have an escape */
 	int err;
 	const char *err_at;
 	const char *err_message;
@@ -85,6 +86,70 @@ static const char *scan_wide(struct scan *s, const char *p)
 	return p;
 }
 
+#ifdef __SSE2__
+
+/* What a block of a string holds. */
+struct marks {
+	uint64_t quotes;
+	uint64_t slashes;
+	uint64_t odd; /* control characters and what is not ASCII */
+};
+
+static inline struct marks read_marks(const char *p)
+{
+	struct marks m = {0, 0, 0};
+
+	for (unsigned at = 0; at < JSCAN_BLOCK; at += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
+		__m128i odd = _mm_cmplt_epi8(x, _mm_set1_epi8(' ')); /* signed */
+
+		m.quotes |= jscan_equal(x, '"') << at;
+		m.slashes |= jscan_equal(x, '\\') << at;
+		m.odd |= (uint64_t)(unsigned)_mm_movemask_epi8(odd) << at;
+	}
+	return m;
+}
+
+/*
+ * Over text with many escapes, as source files in JSON are, from a byte that is not escaped: stops
+ * at one that has to be looked at by itself (a quote, a backslash whose escape is long or wrong,
+ * what is odd) or before a block without escapes.
+ */
+static const char *scan_dense(const struct scan *s, const char *p)
+{
+	while (s->end - p >= JSCAN_BLOCK) {
+		struct marks m = read_marks(p);
+		uint64_t next_escaped = 0;
+		uint64_t escaped = jscan_escaped(m.slashes, &next_escaped);
+		uint64_t stop = (m.quotes & ~escaped) | m.odd | next_escaped << 63;
+
+		if (m.slashes == 0)
+			return p;
+		if (stop) /* with all that is behind the first one: */
+			escaped &= stop ^ (stop - 1);
+		for (; escaped; escaped &= escaped - 1) {
+			int at = __builtin_ctzll(escaped);
+
+			if (!is_escape[(unsigned char)p[at]])
+				return p + at - 1;
+		}
+		if (stop)
+			return p + __builtin_ctzll(stop);
+		p += JSCAN_BLOCK;
+	}
+	return p;
+}
+
+#else
+
+static const char *scan_dense(const struct scan *s, const char *p)
+{
+	(void)s;
+	return p;
+}
+
+#endif
+
 /* From behind the opening quote to behind the closing one. */
 static const char *scan_string(struct scan *s, const char *p)
 {
@@ -94,12 +159,15 @@ static const char *scan_string(struct scan *s, const char *p)
 			return fail_at(s, p, NULL);
 		if (*p == '"')
 			return p + 1;
-		if (*p == '\\')
+		if (*p == '\\') {
 			p = scan_escape(s, p);
-		else if ((unsigned char)*p >= 0x80)
+			if (p)
+				p = scan_dense(s, p);
+		} else if ((unsigned char)*p >= 0x80) {
 			p = scan_wide(s, p);
-		else
+		} else {
 			return fail_at(s, p, "control character in a string");
+		}
 	}
 	return NULL;
 }
@@ -173,17 +241,20 @@ static const char *scan_scalar(struct scan *s, const char *p)
 /* A member's key and colon, white space around included. */
 static const char *scan_key(struct scan *s, const char *p)
 {
-	const char *key;
+	const char *key, *quote;
 
 	p = jscan_skip_space(p, s->end);
 	if (p == s->end || *p != '"')
 		return fail_at(s, p, "expected a key in quotes");
 	key = p + 1;
-	p = scan_string(s, key);
+	quote = jscan_plain_run(key, s->end);
+	p = quote < s->end && *quote == '"' ? quote + 1 : scan_string(s, quote);
 	if (!p)
 		return NULL;
-	if (s->depth == 1)
+	if (s->depth == 1) {
 		s->key = sv_make(key, (size_t)(p - 1 - key));
+		s->escaped_key |= p - 1 != quote; /* or a letter that is not ASCII */
+	}
 	p = jscan_skip_space(p, s->end);
 	if (p == s->end || *p != ':')
 		return fail_at(s, p, "expected a colon");
@@ -307,6 +378,7 @@ int jcheck_document(struct sv text, unsigned max_depth, const struct jcheck_note
 	s.spans = notes->spans;
 	s.span_min = jspan_min_bytes(s.spans);
 	s.outline = notes->outline;
+	s.escaped_key = false;
 	if (s.outline)
 		s.outline->count = 0;
 	first = jscan_skip_space(text.p, s.end);
@@ -318,6 +390,8 @@ int jcheck_document(struct sv text, unsigned max_depth, const struct jcheck_note
 		fail_at(&s, rest, "unexpected text behind the value");
 		return report(&s, text, err);
 	}
+	if (s.outline)
+		s.outline->escaped = s.escaped_key;
 	*ret = sv_make(first, (size_t)(last - first));
 	return 0;
 }

@@ -323,10 +323,10 @@ void jv_pick(struct jv v, const struct sv *keys, size_t count, struct jv *out)
 
 struct jv jv_outline_get(const struct jv_outline *o, struct jv v, struct sv key)
 {
-	if (o->count == 0 || o->count > JV_OUTLINE_MAX)
+	if (o->count == 0 || o->count > JV_OUTLINE_MAX || o->escaped)
 		return jv_get(v, key);
 	for (size_t i = o->count; i-- > 0;) {
-		if (jv_key_eq(o->member[i].key, key))
+		if (sv_eq(o->member[i].key, key))
 			return o->member[i].value;
 	}
 	return JV_NONE;

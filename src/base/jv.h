@@ -64,6 +64,7 @@ struct jv_member {
  * is not used. Zeroed = not known. */
 struct jv_outline {
 	size_t count;
+	bool escaped; /* a key may have an escape: the list is not used either */
 	struct jv_member member[JV_OUTLINE_MAX];
 };
 
