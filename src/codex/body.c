@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "codex/items.h"
 
+enum { ADDED_BYTES = 512 };
+
 struct build {
 	const struct codex_body_options *options;
 	struct jw w;
@@ -476,6 +478,9 @@ int codex_body_build(struct jv request, const struct codex_body_options *options
 {
 	int r;
 
+	/* What is added is short. */
+	if (request.n + ADDED_BYTES < out->cap && buf_reserve(out, request.n + ADDED_BYTES))
+		return buf_error(out);
 	if (!jv_is(request, JV_OBJECT))
 		return api_err_param(err, "", "The request body must be a JSON object.");
 	r = options->native ? build_native(request, options, out, err)
