@@ -43,6 +43,7 @@ static struct marks read_marks(const char *p)
 {
 	struct marks m = {0};
 
+#pragma GCC unroll 4
 	for (unsigned at = 0; at < BLOCK; at += 16) {
 		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
 		/* Bit 0x20 is all that '[' and '{', ']' and '}' differ in. */
