@@ -473,6 +473,11 @@ static int build_native(struct jv request, const struct codex_body_options *opti
 	return r;
 }
 
+bool codex_body_is_request(const struct codex_body_options *options)
+{
+	return options->native && !options->model.n && !options->drop_reasoning;
+}
+
 int codex_body_build(struct jv request, const struct codex_body_options *options, struct buf *out,
 	struct api_err *err)
 {

@@ -12,6 +12,7 @@ struct state {
 	char id[128];	 /* of the response, as upstream named it; ours before that */
 	char model[128]; /* as upstream named it; empty before that */
 	int64_t created_at;
+	bool identified;   /* id and model are upstream's */
 	bool created_sent; /* the client got response.created */
 	bool ended;	   /* the terminal event went out */
 	bool renumber;	   /* upstream's sequence numbers cannot be used */
@@ -240,7 +241,10 @@ static void learn_identity(struct state *s, struct jv response)
 	struct jv member[ARRAY_LEN(keys)];
 	int64_t created_at;
 
+	if (s->identified)
+		return;
 	jv_pick(response, keys, ARRAY_LEN(keys), member);
+	s->identified = jv_is(member[0], JV_STRING) && jv_is(member[1], JV_STRING);
 	if (jv_is(member[0], JV_STRING) && jv_str_is_plain(member[0]))
 		jv_str_copy(member[0], s->id, sizeof(s->id));
 	if (jv_is(member[1], JV_STRING))

@@ -53,7 +53,7 @@ struct exchange {
 	struct arena arena;
 	struct buf body;	   /* the client's */
 	struct jspan_index *index; /* of the body, or NULL */
-	struct buf upstream_body;  /* empty until built */
+	struct buf upstream_body;  /* empty until built, and when the turn's own text is sent */
 	struct turn turn;
 	struct answer answer;
 	struct recall recall;
@@ -539,7 +539,8 @@ static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
 		.url = url,
 		.headers = ex->headers,
 		.header_count = ex->header_count,
-		.body = buf_sv(&ex->upstream_body),
+		.body = ex->upstream_body.len ? buf_sv(&ex->upstream_body)
+					      : jv_raw(ex->turn.upstream),
 		.document = ex->turn.dialect->compacts,
 		.connect_timeout_ms = ex->conf->upstream_connect_timeout_s * 1000,
 		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,

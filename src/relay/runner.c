@@ -18,6 +18,8 @@ static int direct_body(const struct conf *conf, struct jv request,
 	const struct codex_body_options *options, struct buf *out, struct api_err *err)
 {
 	(void)conf;
+	if (codex_body_is_request(options))
+		return 0;
 	return codex_body_build(request, options, out, err);
 }
 
