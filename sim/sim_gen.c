@@ -13,11 +13,19 @@ enum { BYTES_PER_TOKEN = 4 };
 
 static void add_echo(struct buf *b, const char *key, struct jv v, const char *otherwise)
 {
+	size_t from;
+
 	buf_addf(b, ",\"%s\":", key);
+	from = b->len;
 	if (jv_exists(v) && v.n <= ECHO_BYTES)
 		buf_add_sv(b, jv_raw(v));
 	else
 		buf_add_cstr(b, otherwise);
+	/* Line ends between tokens would end the event's data line. */
+	for (; from < b->len; from++) {
+		if (b->data[from] == '\n' || b->data[from] == '\r')
+			b->data[from] = ' ';
+	}
 }
 
 static bool keep(struct sim_gen *g, struct buf *b, struct sv *ret)

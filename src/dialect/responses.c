@@ -92,6 +92,18 @@ static struct sv type_name(const struct event *ev)
 	return ev->type == EVENT_COMPLETED ? SV("response.completed") : ev->name;
 }
 
+/*
+ * Line ends between tokens, which JSON allows (in what a client's body said, too), would end the
+ * data line; many clients read one line an event.
+ */
+static void put_on_one_line(struct buf *out, size_t from)
+{
+	for (size_t i = from; i < out->len; i++) {
+		if (out->data[i] == '\n' || out->data[i] == '\r')
+			out->data[i] = ' ';
+	}
+}
+
 static void send_response_event(struct turn *t, const struct event *ev, struct buf *out)
 {
 	struct state *s = t->state;
@@ -119,6 +131,7 @@ static void send_response_event(struct turn *t, const struct event *ev, struct b
 	jw_end(&w);
 	if (buf_error(&json) || buf_error(&items))
 		out->error = -ENOBUFS;
+	put_on_one_line(&json, 0);
 	sse_encode(out, type_name(ev), buf_sv(&json));
 	buf_fini(&items);
 	buf_fini(&json);
@@ -129,15 +142,6 @@ static void send_created(struct turn *t, struct buf *out)
 	struct event made = {.type = EVENT_CREATED, .name = SV("response.created")};
 
 	send_response_event(t, &made, out);
-}
-
-/* Line ends between tokens, which JSON allows, would end the data line. */
-static void put_on_one_line(struct buf *out, size_t from)
-{
-	for (size_t i = from; i < out->len; i++) {
-		if (out->data[i] == '\n' || out->data[i] == '\r')
-			out->data[i] = ' ';
-	}
 }
 
 /* The event with our sequence number, every other member as it came; written without a detour. */

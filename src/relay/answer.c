@@ -102,6 +102,12 @@ static void on_flush(struct deferred *d)
 		send_made(a);
 }
 
+/* Behind a head errors are told inside the stream: by a dialect that has begun. */
+static bool may_tell(struct answer *a)
+{
+	return a->slot_id[0] || a->turn->dialect->begin(a->turn) == 0;
+}
+
 static void on_hold_over(struct timer *t)
 {
 	struct answer *a = CONTAINER_OF(t, struct answer, hold);
@@ -111,7 +117,7 @@ static void on_hold_over(struct timer *t)
 	/* Codex saw this upstream's headers and goes by them. */
 	if (a->out.len || a->turn->native)
 		commit(a);
-	else if (!a->head_sent)
+	else if (!a->head_sent && may_tell(a))
 		release_head(a);
 	else
 		return;
@@ -165,24 +171,35 @@ void answer_fini(struct answer *a)
 	buf_fini(&a->out);
 }
 
-/*
- * A client must not hear nothing until upstream has a head to show; but one that queued for long
- * gets an early failure as a status all the same. Codex waits long, and needs to see upstream's
- * headers.
- */
-static void release_in_time(struct answer *a)
+static int64_t silence_left_ms(const struct answer *a)
 {
-	int64_t left_ms = a->begun_ms + a->heartbeat_ms - clock_mono_ms();
+	return a->begun_ms + a->heartbeat_ms - clock_mono_ms();
+}
 
+/*
+ * A client must not hear nothing until upstream has a head to show. Codex waits long, and needs to
+ * see upstream's headers.
+ */
+static void release_after(struct answer *a, int64_t ms)
+{
 	if (a->turn->stream && !a->turn->native && !a->head_sent)
-		timer_start(&a->hold, left_ms > a->hold_ms ? left_ms : a->hold_ms);
+		timer_start(&a->hold, ms > 0 ? ms : 0);
+}
+
+void answer_wait(struct answer *a)
+{
+	release_after(a, silence_left_ms(a));
 }
 
 int answer_reset(struct answer *a, const char *slot_id)
 {
+	int64_t left_ms;
+
 	assert(!a->committed);
 	timer_stop(&a->hold);
-	release_in_time(a);
+	left_ms = silence_left_ms(a);
+	/* One that queued for long gets an early failure as a status all the same. */
+	release_after(a, left_ms > a->hold_ms ? left_ms : a->hold_ms);
 	buf_reset(&a->out, LIMIT_WRITE_LOW_BYTES);
 	a->header_count = 0;
 	a->had_output = false;

@@ -40,6 +40,8 @@ struct answer {
 void answer_init(struct answer *a, struct loop *loop, struct http_stream *stream, struct turn *turn,
 	const struct conf *conf);
 void answer_fini(struct answer *a);
+/* The turn is known, and nothing may come of it for long: heartbeats then go out. */
+void answer_wait(struct answer *a);
 /* Before an attempt: names its slot, forgets what a former attempt made. -ENOMEM. Not after the
  * commit. */
 int answer_reset(struct answer *a, const char *slot_id) MUST_CHECK;

@@ -682,14 +682,25 @@ static void use_lease(struct exchange *ex)
 
 /* --- waiting for a slot --- */
 
+/* In a cooldown for what upstream did, not for what the account has used. */
+static bool rests_after_trouble(const struct slot *s)
+{
+	return strcmp(s->cooldown_reason, failure_class_name(FAILURE_TRANSIENT)) == 0 ||
+	       strcmp(s->cooldown_reason, failure_class_name(FAILURE_BLOCKED)) == 0;
+}
+
 static void fail_exhausted(struct exchange *ex, const struct lease_report *report)
 {
 	const struct pick_result *picked = &report->pick;
-	const char *plan_type = "";
+	const struct slot *back_first = NULL;
 	struct api_err err;
 
 	if (model_choice_is_refused(report)) {
 		model_choice_describe_refusal(&ex->model, ex->turn.native, &ex->arena, &err);
+		fail(ex, &err);
+		return;
+	}
+	if (exhausted_needs_operator(ex->turn.native, report->reasons, report->count, &err)) {
 		fail(ex, &err);
 		return;
 	}
@@ -699,10 +710,14 @@ static void fail_exhausted(struct exchange *ex, const struct lease_report *repor
 		return;
 	}
 	if (picked->recovers_ms)
-		plan_type =
-			slot_table_at(ex->relay->slots, picked->recovers_index)->meters.plan_type;
-	exhausted_describe(ex->turn.native, report->count, picked->recovers_ms, plan_type,
-		clock_wall_ms(), &err);
+		back_first = slot_table_at(ex->relay->slots, picked->recovers_index);
+	if (ex->turn.native && back_first &&
+		report->reasons[picked->recovers_index] == PICK_COOLDOWN &&
+		rests_after_trouble(back_first))
+		exhausted_describe_trouble(report->count, picked->recovers_ms, &err);
+	else
+		exhausted_describe(ex->turn.native, report->count, picked->recovers_ms,
+			back_first ? back_first->meters.plan_type : "", clock_wall_ms(), &err);
 	fail(ex, &err);
 }
 
@@ -909,6 +924,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	ex->session = session_key_of(&ex->turn, request, ex->recall.session);
 	exchange_log_session(&ex->log, ex->session);
 	ex->turn_state = http_request_header(request, SV("x-codex-turn-state"));
+	answer_wait(&ex->answer);
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
 }

@@ -13,6 +13,18 @@
  */
 void exhausted_describe(bool native, size_t slot_count, int64_t recovers_ms, const char *plan_type,
 	int64_t now_ms, struct api_err *ret);
+/*
+ * True when no slot will ever serve without its operator, and *ret says so: none is configured, or
+ * all are disabled or need a login. 429 as SPEC 6 has it; native: 403, as Codex would tell the user
+ * of a usage limit, or ask for minutes.
+ */
+bool exhausted_needs_operator(
+	bool native, const enum pick_reason *reasons, size_t slot_count, struct api_err *ret);
+/*
+ * 503 for a native client when the slot that is back first rests because upstream failed, not for a
+ * limit, of which Codex would tell the user. Without Retry-After, which Codex obeys silently.
+ */
+void exhausted_describe_trouble(size_t slot_count, int64_t recovers_ms, struct api_err *ret);
 /* 429 for a request that waited too long for a busy slot, or found the queue full. */
 void exhausted_describe_busy(int64_t waited_s, struct api_err *ret);
 

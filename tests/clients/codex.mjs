@@ -1,5 +1,6 @@
 // Runs the published Codex CLI against the relay, with nothing else to reach.
 
+import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
@@ -100,4 +101,17 @@ function summary(stdout) {
 		errors: events.filter((event) => event.type === "error" || event.type === "turn.failed")
 			.map((event) => event.message ?? event.error.message),
 	};
+}
+
+// The run went well, and its user was told of no trouble.
+export function assertSucceeded(run) {
+	assert.equal(run.code, 0, `${run.signal} ${run.stdout} ${run.stderr}`);
+	assert.deepEqual(run.errors, []);
+	assert.doesNotMatch(run.stderr, /ERROR|Reconnecting/);
+}
+
+// The run failed as the CLI fails, not by our timeout.
+export function assertFailed(run) {
+	assert.equal(run.signal, null, run.stderr);
+	assert.equal(run.code, 1, run.stdout + run.stderr);
 }

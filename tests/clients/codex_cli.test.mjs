@@ -5,7 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
 
-import { makeCodex } from "./codex.mjs";
+import { assertFailed, assertSucceeded, makeCodex } from "./codex.mjs";
 import { startBoth, startRelay, startSim, startTap } from "./relay.mjs";
 
 // How each kind of model is offered tools: a list (gpt-5.5), or one code tool as an input item.
@@ -33,17 +33,6 @@ const unicode = [
 	"right to left שלום عربي",
 	"separators \u2028 and \u2029, nothing \u200b, escape \\u0041 \"quoted\"",
 ].join(" | ");
-
-function assertSucceeded(run) {
-	assert.equal(run.code, 0, `${run.signal} ${run.stdout} ${run.stderr}`);
-	assert.deepEqual(run.errors, []);
-}
-
-// The run failed as the CLI fails, not by our timeout.
-function assertFailed(run) {
-	assert.equal(run.signal, null, run.stderr);
-	assert.equal(run.code, 1, run.stdout + run.stderr);
-}
 
 for (const kind of kinds) {
 	const { model } = kind;

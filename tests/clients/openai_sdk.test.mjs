@@ -4,18 +4,14 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import OpenAI from "openai";
 
-import { startBoth, token, within } from "./relay.mjs";
+import { all, errorOf, sdk } from "./openai.mjs";
+import { startBoth, within } from "./relay.mjs";
 
 const model = "gpt-5.4";
 const png = "data:image/png;base64,"
 	+ "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 const counted = Array.from({ length: 30 }, (_, i) => i + 1).join(" ");
 const unicode = "👋🏽 漢字 é \u2028 \"quoted\" \\u0041";
-
-// The SDK does not retry here, so that an answer is the relay's own.
-function sdk(relay, options = {}) {
-	return new OpenAI({ baseURL: relay.base, apiKey: token, maxRetries: 0, timeout: 30000, ...options });
-}
 
 async function start(t, options) {
 	const { sim, relay } = await startBoth(t, options);
@@ -54,23 +50,6 @@ function assertPerson(value) {
 	assert.equal(typeof value.name, "string");
 	assert.ok(Number.isInteger(value.age));
 	assert.ok(Array.isArray(value.tags));
-}
-
-async function all(stream) {
-	const items = [];
-	for await (const item of stream) {
-		items.push(item);
-	}
-	return items;
-}
-
-async function errorOf(promise) {
-	try {
-		await promise;
-	} catch (error) {
-		return error;
-	}
-	assert.fail("no error where one must be");
 }
 
 // --- Chat Completions

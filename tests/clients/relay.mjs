@@ -10,6 +10,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
+import { checkExchanges } from "./schema.mjs";
+
 const here = path.dirname(fileURLToPath(import.meta.url));
 const build = path.join(here, "..", "..", "build");
 export const relayBin = process.env.RELAY_BIN ?? path.join(build, "codex-slot-relay");
@@ -172,10 +174,11 @@ export async function startSim(t, { accounts = 3, args = [] } = {}) {
 	return new Sim(start.listen, start.accounts);
 }
 
+// base: what clients are given. It leads past a tap, so that all answers are checked in the end.
 class Relay {
-	constructor(address, log) {
+	constructor(address, tap, log) {
 		this.address = address;
-		this.url = `http://${address}`;
+		this.url = tap.url;
 		this.base = `${this.url}/v1`;
 		this.log = log;
 	}
@@ -204,7 +207,8 @@ async function makeRuntime(root, sim, config) {
 	await command(root, "init");
 	const conf = JSON.parse(await readFile(file, "utf8"));
 	const { upstream, ...rest } = config;
-	Object.assign(conf, { listen: "127.0.0.1:0" }, rest);
+	// The relay asks upstream nothing of its own: every request is the test's.
+	Object.assign(conf, { listen: "127.0.0.1:0", usage: { backend: "local-cache" }, models: { ttlSeconds: 0 } }, rest);
 	conf.auth = { ...conf.auth, issuer: sim.url };
 	conf.upstream = { ...conf.upstream, baseUrl: sim.backend, ...upstream };
 	await writeFile(file, JSON.stringify(conf));
@@ -235,7 +239,9 @@ export async function startRelay(t, sim, config = {}) {
 	const log = new JsonLines(child.stderr);
 	const start = await within(START_MS, "start of the relay",
 		log.wait("server.start", (line) => line.event === "server.start"));
-	return new Relay(start.listen, log);
+	const tap = await startTap(t, start.listen);
+	t.after(() => checkExchanges(tap.exchanges()));
+	return new Relay(start.listen, tap, log);
 }
 
 export async function startBoth(t, { accounts, args, config } = {}) {

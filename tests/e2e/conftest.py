@@ -1,7 +1,9 @@
 """Fixtures of the relay's tests. Tests of the simulator alone do not use them."""
+import time
+
 import pytest
 
-from relaylib import Relay
+from relaylib import QUIET, Relay
 from simlib import Sim
 from slowlib import SlowClients
 
@@ -27,6 +29,12 @@ def relay(sim):
 
 
 @pytest.fixture
+def quiet_relay(start_relay):
+    """Three slots; it learns of the accounts by the test's requests alone."""
+    return start_relay(config=QUIET)
+
+
+@pytest.fixture
 def start_relay(sim):
     """Starts relays with a configuration of their own in front of the test's simulator."""
     running = []
@@ -42,6 +50,18 @@ def start_relay(sim):
         finally:
             one.kill()
             one.remove()
+
+
+@pytest.fixture
+def even_relay(start_relay):
+    """All slots are known to be as good as each other: new sessions go around."""
+    relay = start_relay(start=False, config={**QUIET, "selectionPolicy": "least-recently-used"})
+    slots = relay.read_json("config/slots.json")
+    for record in slots["slots"]:
+        record["usage"] = {"usage5h": "90% left", "usageWeek": "90% left",
+                           "fivePct": 90, "weekPct": 90, "checkedAt": int(time.time() * 1000)}
+    relay.write_json("config/slots.json", slots)
+    return relay.start()
 
 
 @pytest.fixture(scope="session", autouse=True)

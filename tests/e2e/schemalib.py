@@ -58,7 +58,8 @@ def load_schemas():
     # Open Responses describes the common ground of providers. What it leaves out has to be as the
     # other description says.
     for narrow, wide in (("ItemField", "OutputItem"), ("Tool", "Tool"), ("Annotation", "Annotation"),
-                         ("ToolChoiceParam", "ToolChoiceParam")):
+                         ("ToolChoiceParam", "ToolChoiceParam"),
+                         ("JsonSchemaResponseFormat", "TextResponseFormatJsonSchema")):
         found["open." + narrow] = {"anyOf": [
             found["open." + narrow], {"$ref": f"#/components/schemas/openai.{wide}"}]}
     return found

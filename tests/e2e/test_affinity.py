@@ -1,5 +1,4 @@
 """Which slot serves a conversation, and what upstream is told about the client."""
-import time
 import uuid
 
 import pytest
@@ -12,18 +11,6 @@ def slots_of(replies):
     replies = list(replies)
     assert all(r.status == 200 for r in replies)
     return [r.headers["x-relay-slot-id"] for r in replies]
-
-
-@pytest.fixture
-def even_relay(start_relay):
-    """All slots are known to be as good as each other: new sessions go around."""
-    relay = start_relay(start=False, config={"selectionPolicy": "least-recently-used"})
-    slots = relay.read_json("config/slots.json")
-    for record in slots["slots"]:
-        record["usage"] = {"usage5h": "90% left", "usageWeek": "90% left",
-                           "fivePct": 90, "weekPct": 90, "checkedAt": int(time.time() * 1000)}
-    relay.write_json("config/slots.json", slots)
-    return relay.start()
 
 
 SESSIONS = {

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -22,13 +23,11 @@ static const struct exhausted_case cases[] = {
 	{false, 3, 7200000, "rate_limit_error", "rate_limit_exceeded", 7200},
 	{false, 3, 1500, "rate_limit_error", "rate_limit_exceeded", 2},
 	{false, 3, 0, "rate_limit_error", "rate_limit_exceeded", 60},
-	{false, 0, 0, "rate_limit_error", "rate_limit_exceeded", 60},
 	{true, 3, 7200000, "usage_limit_reached", "usage_limit_reached", 7200},
 	{true, 3, 60001, "usage_limit_reached", "usage_limit_reached", 61},
 	{true, 3, 60000, "rate_limit_error", "rate_limit_exceeded", 60},
 	{true, 3, 1, "rate_limit_error", "rate_limit_exceeded", 1},
 	{true, 3, 0, "usage_limit_reached", "usage_limit_reached", 60},
-	{true, 0, 0, "usage_limit_reached", "usage_limit_reached", 60},
 	{true, 3, -5000, "usage_limit_reached", "usage_limit_reached", 60},
 };
 
@@ -51,10 +50,48 @@ static void codex_stops_for_long_waits_only(void **state)
 	}
 }
 
+static void codex_is_told_what_only_the_operator_can_mend(void **state)
+{
+	static const enum pick_reason lost[] = {
+		PICK_DISABLED, PICK_REAUTH_REQUIRED, PICK_NO_CREDENTIAL};
+	static const enum pick_reason hope[] = {PICK_DISABLED, PICK_REAUTH_REQUIRED, PICK_COOLDOWN};
+	struct api_err err;
+
+	(void)state;
+	assert_false(exhausted_needs_operator(true, hope, 3, &err));
+	assert_true(exhausted_needs_operator(true, hope, 2, &err));
+	assert_true(exhausted_needs_operator(true, lost, 3, &err));
+	assert_int_equal(err.status, 403);
+	assert_string_equal(err.code, "no_slot_usable");
+	assert_int_equal(err.retry_after_s, 0);
+	assert_string_equal(err.message,
+		"No slot can serve (3 configured): 1 disabled, 2 in need of a new login.");
+	assert_true(exhausted_needs_operator(false, lost, 3, &err));
+	assert_int_equal(err.status, 429);
+	assert_string_equal(err.code, "rate_limit_exceeded");
+	assert_int_equal(err.retry_after_s, 60);
+	assert_true(exhausted_needs_operator(false, NULL, 0, &err));
+	assert_non_null(strstr(err.message, "No slot is configured"));
+}
+
+static void codex_is_not_told_of_a_limit_when_upstream_fails(void **state)
+{
+	struct api_err err;
+
+	(void)state;
+	exhausted_describe_trouble(2, NOW_MS, &err);
+	assert_int_equal(err.status, 503);
+	assert_string_equal(err.code, "server_is_overloaded");
+	assert_int_equal(err.retry_after_s, 0);
+	assert_int_equal(err.resets_at_s, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(codex_stops_for_long_waits_only),
+		cmocka_unit_test(codex_is_not_told_of_a_limit_when_upstream_fails),
+		cmocka_unit_test(codex_is_told_what_only_the_operator_can_mend),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
