@@ -7,6 +7,9 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* Kept for the next events of a stream that is slow; one that is fast keeps what it needs. */
+enum { KEEP_BYTES = 1024 };
+
 static void send_made(struct answer *a)
 {
 	a->last_sent_ms = clock_mono_ms();
@@ -19,7 +22,7 @@ static void send_made(struct answer *a)
 		return;
 	}
 	http_send(a->stream, buf_sv(&a->out));
-	buf_reset(&a->out, LIMIT_WRITE_LOW_BYTES);
+	buf_reset(&a->out, a->out.len > KEEP_BYTES ? LIMIT_WRITE_LOW_BYTES : KEEP_BYTES);
 }
 
 static void add_header(struct http_header *headers, size_t *count, struct sv name, struct sv value)

@@ -75,8 +75,6 @@ struct exchange {
 	const struct runner *runner;
 	struct runner_place place; /* of the attempt */
 	struct upstream *upstream;
-	struct http_header *headers; /* of the running attempt; wiped at its end */
-	size_t header_count;
 	struct deferred reap; /* frees us outside of all callbacks */
 	struct exchange_times times;
 	struct exchange_log log;
@@ -110,8 +108,6 @@ static void on_reap(struct deferred *d)
 static void leave_place(struct exchange *ex)
 {
 	runner_leave(&ex->place);
-	codex_headers_wipe(ex->headers, ex->header_count);
-	ex->header_count = 0;
 }
 
 static void leave_token(struct exchange *ex)
@@ -133,6 +129,7 @@ static void done(struct exchange *ex)
 	if (ex->next)
 		ex->next->prev = ex->prev;
 	relay->exchange_count--;
+	trimmer_note(&relay->trimmer, relay->exchange_count);
 	loop_defer(relay->loop, &ex->reap);
 }
 
@@ -501,7 +498,22 @@ static int build_body(struct exchange *ex, struct api_err *err)
 	return ex->runner->body(ex->conf, ex->turn.upstream, &options, &ex->upstream_body, err);
 }
 
-static int build_headers(struct exchange *ex, const struct codex_cred *cred)
+/* Of a request for upstream. They are needed only until it is started: a stream that lasts holds
+ * neither them nor the token. */
+struct attempt_headers {
+	struct arena arena;
+	size_t count;
+	struct http_header list[CODEX_HEADERS_MAX];
+};
+
+static void drop_headers(struct attempt_headers *h)
+{
+	codex_headers_wipe(h->list, h->count);
+	arena_fini(&h->arena);
+}
+
+static int build_headers(
+	struct exchange *ex, const struct codex_cred *cred, struct attempt_headers *h)
 {
 	struct codex_header_options options = {
 		.client = http_stream_request(ex->stream),
@@ -521,24 +533,22 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 		.cred = cred,
 		.options = &options,
 		.model = ex->turn.model,
-		.arena = &ex->arena,
+		.arena = &h->arena,
 	};
 
-	if (!ex->headers)
-		ex->headers =
-			arena_alloc(&ex->arena, CODEX_HEADERS_MAX * sizeof(struct http_header));
-	if (!ex->headers)
-		return -ENOMEM;
-	return ex->runner->headers(&ex->place, &head, ex->headers, &ex->header_count);
+	arena_init(&h->arena, LIMIT_ARENA_BYTES);
+	h->count = 0;
+	return ex->runner->headers(&ex->place, &head, h->list, &h->count);
 }
 
-static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
+static void start_upstream(
+	struct exchange *ex, const struct codex_cred *cred, const struct attempt_headers *headers)
 {
 	char url[1024];
 	struct upstream_request request = {
 		.url = url,
-		.headers = ex->headers,
-		.header_count = ex->header_count,
+		.headers = headers->list,
+		.header_count = headers->count,
 		.body = ex->upstream_body.len ? buf_sv(&ex->upstream_body)
 					      : jv_raw(ex->turn.upstream),
 		.document = ex->turn.dialect->compacts,
@@ -570,9 +580,28 @@ static void refuse_token(struct exchange *ex)
 	retry_or_fail(ex, &f);
 }
 
-static void start_request(struct exchange *ex)
+/* With the body that is built. */
+static void send_request(struct exchange *ex)
 {
 	struct codex_cred cred = slot_cred(ex->lease.slot);
+	struct attempt_headers headers;
+	int rc = build_headers(ex, &cred, &headers);
+
+	if (!rc)
+		rc = answer_reset(&ex->answer, ex->lease.slot->id);
+	if (!rc)
+		start_upstream(ex, &cred, &headers);
+	drop_headers(&headers);
+	if (rc == -EINVAL) {
+		refuse_token(ex);
+	} else if (rc) {
+		cancel_attempt(ex);
+		fail_out_of_memory(ex);
+	}
+}
+
+static void start_request(struct exchange *ex)
+{
 	struct api_err err;
 	int rc = build_body(ex, &err);
 
@@ -582,20 +611,12 @@ static void start_request(struct exchange *ex)
 		fail(ex, &err);
 		return;
 	}
-	if (!rc)
-		rc = build_headers(ex, &cred);
-	if (rc == -EINVAL) {
-		refuse_token(ex);
-		return;
-	}
-	if (!rc)
-		rc = answer_reset(&ex->answer, ex->lease.slot->id);
 	if (rc) {
 		cancel_attempt(ex);
 		fail_out_of_memory(ex);
 		return;
 	}
-	start_upstream(ex, &cred);
+	send_request(ex);
 }
 
 /* The place where the attempt would run did not come up. */
@@ -876,6 +897,7 @@ static struct exchange *exchange_new(
 		ex->next->prev = &ex->next;
 	relay->exchanges = ex;
 	relay->exchange_count++;
+	trimmer_note(&relay->trimmer, relay->exchange_count);
 	ex->user = (struct route_user){.ops = &user_ops, .id = ex->id};
 	http_stream_set_user(stream, &ex->user);
 	return ex;

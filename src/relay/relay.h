@@ -13,6 +13,7 @@
 #include "relay/conf_reload.h"
 #include "relay/journal.h"
 #include "relay/stats.h"
+#include "relay/trimmer.h"
 #include "relay/waitq.h"
 #include "slots/slot_env.h"
 
@@ -60,6 +61,7 @@ struct relay {
 	struct journal *journal;
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
+	struct trimmer trimmer;
 	bool draining, closing;
 	int64_t started_ms;			 /* wall */
 	const struct relay_extension *extension; /* NULL: none */
