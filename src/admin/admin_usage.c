@@ -59,7 +59,9 @@ static int read_query(struct relay *r, struct http_stream *s, const struct slot 
 	if (!raw.p)
 		return 0;
 	buf_init(&text, LIMIT_PARAM_BYTES);
-	if (url_unescape(raw, &text) == 0 && store_slot_id(buf_cstr(&text), id) == 0)
+	/* A NUL would end the name for the one and not for the other. */
+	if (url_unescape(raw, &text) == 0 && http_is_field_value(buf_sv(&text)) &&
+		store_slot_id(buf_cstr(&text), id) == 0)
 		slot = slot_table_find(r->slots, id);
 	if (!slot)
 		admin_no_slot(r, s, buf_sv(&text));

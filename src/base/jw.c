@@ -147,6 +147,11 @@ void jw_f64(struct jw *w, double value)
 		buf_add_lit(w->out, "null");
 		return;
 	}
+	/* Most are whole, and printf is slow. */
+	if (fabs(value) < 1e15 && value == (double)(int64_t)value && !signbit(value)) {
+		buf_add_i64(w->out, (int64_t)value);
+		return;
+	}
 	/* 15 digits are always kept, so fewer are no gain (%g drops zeros); not so below DBL_MIN.
 	 */
 	for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {

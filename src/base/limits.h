@@ -24,6 +24,7 @@
 #define LIMIT_PIPELINE_BYTES KIB(64)   /* bytes of following requests kept while one is served */
 #define LIMIT_WRITE_HIGH_BYTES KIB(128) /* write queue: pause the source above */
 #define LIMIT_WRITE_LOW_BYTES KIB(32)	/* and resume below */
+#define LIMIT_TLS_SEALED_BYTES KIB(256) /* TLS records of a conn that wait for the kernel */
 #define LIMIT_WRITE_QUEUE_BYTES MIB(80) /* a conn that is written to beyond this is closed */
 
 /* HTTP client. */
@@ -57,8 +58,10 @@
 #define LIMIT_CONFIG_FILE_BYTES MIB(1)
 #define LIMIT_STATE_FILE_BYTES MIB(8)
 #define LIMIT_AUTH_FILE_BYTES KIB(256)
+#define LIMIT_TLS_FILE_BYTES KIB(256) /* certificate with its chain; key */
 
 /* Tables. */
+#define LIMIT_LISTEN_COUNT 16 /* addresses of listen */
 #define LIMIT_SLOTS_COUNT 1024
 #define LIMIT_SLOT_ID_BYTES 64
 #define LIMIT_SESSION_KEY_BYTES 256

@@ -251,6 +251,14 @@ void log_i64(const char *key, int64_t value)
 		buf_add_i64(&g_log.line, value);
 }
 
+void log_f64(const char *key, double value)
+{
+	struct jw w = jw_begin(&g_log.line);
+
+	if (put_key(key))
+		jw_f64(&w, value);
+}
+
 void log_bool(const char *key, bool value)
 {
 	if (put_key(key))

@@ -24,6 +24,8 @@ void log_flush(void);
 void log_begin(enum log_level level, const char *event);
 void log_str(const char *key, struct sv value);
 void log_i64(const char *key, int64_t value);
+/* null when it is not finite. */
+void log_f64(const char *key, double value);
 void log_bool(const char *key, bool value);
 /* Fixed three decimals, for milliseconds measured in microseconds. */
 void log_ms(const char *key, int64_t value_us);

@@ -136,6 +136,11 @@ static bool find_local(struct cli_context *ctx, const char *name, struct place *
 
 		if (strcmp(o->name, name) == 0) {
 			*ret = (struct place){&ctx->values[i], !o->value};
+			/* Of too many the last one counts, which check_required() refuses. */
+			if (o->repeats && ctx->repeat_count <= CLI_REPEATS_MAX)
+				ctx->repeat_count++;
+			if (o->repeats && ctx->repeat_count <= CLI_REPEATS_MAX)
+				ret->value = &ctx->repeats[ctx->repeat_count - 1];
 			return true;
 		}
 	}
@@ -245,6 +250,9 @@ static int check_required(const struct cli_context *ctx)
 		if (o->value && ctx->values[i] && !*ctx->values[i])
 			return cli_fail(ctx, CLI_USAGE, "%s is empty", o->name);
 	}
+	if (ctx->repeat_count > CLI_REPEATS_MAX)
+		return cli_fail(
+			ctx, CLI_USAGE, "an option was given more than %d times", CLI_REPEATS_MAX);
 	if (!*ctx->root)
 		return cli_fail(ctx, CLI_USAGE, "--runtime-root is empty");
 	return CLI_OK;

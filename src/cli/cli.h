@@ -20,13 +20,14 @@ enum cli_exit {
 	CLI_NOT_FOUND = 4, /* no such slot */
 };
 
-enum { CLI_OPTIONS_MAX = 8, CLI_OPERANDS_MAX = 3 };
+enum { CLI_OPTIONS_MAX = 8, CLI_OPERANDS_MAX = 3, CLI_REPEATS_MAX = 32 };
 
 struct cli_option {
 	const char *name;  /* "--slot"; NULL ends a list */
 	const char *value; /* what stands behind it; NULL: a flag */
 	bool required;
 	const char *help;
+	bool repeats; /* may be given several times; one option of a command at most */
 };
 
 struct cli_context;
@@ -51,7 +52,9 @@ struct cli_context {
 	bool json;
 	bool table; /* asked for, where JSON would be the default */
 	bool color;
-	const char *values[CLI_OPTIONS_MAX]; /* by the index of the option; "" for a flag */
+	const char *values[CLI_OPTIONS_MAX];  /* by the index of the option; "" for a flag */
+	const char *repeats[CLI_REPEATS_MAX]; /* values of the option that may repeat */
+	size_t repeat_count;
 	const char *operands[CLI_OPERANDS_MAX];
 	size_t operand_count;
 };
@@ -101,6 +104,7 @@ int cli_import_file(const struct cli_context *ctx);
 int cli_usage_refresh(const struct cli_context *ctx);
 int cli_usage_set(const struct cli_context *ctx);
 int cli_test_runner(const struct cli_context *ctx);
+int cli_tls_selfsign(const struct cli_context *ctx);
 int cli_login(const struct cli_context *ctx);
 int cli_codex_import(const struct cli_context *ctx);
 int cli_codex_export(const struct cli_context *ctx);

@@ -91,6 +91,7 @@ int cli_doctor(const struct cli_context *ctx)
 
 	cli_doctor_state(&d);
 	cli_doctor_files(&d);
+	cli_doctor_tls(&d);
 	cli_doctor_port(&d);
 	cli_doctor_network(&d, cli_value(ctx, "--offline") != NULL);
 	if (ctx->json)

@@ -29,6 +29,8 @@ void cli_doctor_files(struct doctor *d);
 void cli_doctor_state(struct doctor *d);
 /* The address that we listen at. */
 void cli_doctor_port(struct doctor *d);
+/* Certificate and key of the TLS listeners. */
+void cli_doctor_tls(struct doctor *d);
 /* Proxy variables; then upstream and issuer, unless offline. */
 void cli_doctor_network(struct doctor *d, bool offline);
 

@@ -12,11 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-	HOST_SIZE = 256,
 	PATIENCE_MS = 10 * 1000,
 	SKEW_WARN_MS = 60 * 1000,
 	SKEW_FAIL_MS = 300 * 1000,
@@ -25,18 +25,15 @@ enum {
 /* --- our own address --- */
 
 /* 0, or why nobody could listen there: -errno. */
-static int try_bind(const char *listen_address)
+static int try_bind(const struct listen_address *at)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *found = NULL;
-	char host[HOST_SIZE], service[8];
+	char service[8];
 	int fd, on = 1, err = 0;
-	uint16_t port;
 
-	if (url_parse_listen(sv_cstr(listen_address), host, sizeof(host), &port) != 0)
-		return -EINVAL;
-	snprintf(service, sizeof(service), "%u", (unsigned)port);
-	if (getaddrinfo(host[0] ? host : NULL, service, &hints, &found) != 0)
+	snprintf(service, sizeof(service), "%u", (unsigned)at->port);
+	if (getaddrinfo(at->host[0] ? at->host : NULL, service, &hints, &found) != 0)
 		return -EADDRNOTAVAIL;
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -48,19 +45,62 @@ static int try_bind(const char *listen_address)
 	return err;
 }
 
+/* The same for a socket's file, which the relay replaces when it is a dead one. */
+static int try_path(const char *path)
+{
+	char *dir = mem_strdup(path);
+	struct stat st;
+	int err = 0;
+
+	*(strrchr(dir, '/') + 1) = '\0';
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		err = -EEXIST;
+	else if (access(dir, W_OK | X_OK) != 0)
+		err = -errno;
+	free(dir);
+	return err;
+}
+
+static const char *advice_for_listener(const struct listen_address *at, int err)
+{
+	if (at->kind == LISTEN_UNIX)
+		return err == -EEXIST ? "move that file away, or config set listen"
+				      : "make its directory, or config set listen";
+	return err == -EACCES ? "take a port of 1024 or higher: config set listen"
+			      : "end the other program, or config set listen";
+}
+
+static bool check_listener(struct doctor *d, const char *address)
+{
+	struct listen_address at;
+	int err = url_parse_listener(sv_cstr(address), &at);
+
+	if (!err)
+		err = at.kind == LISTEN_UNIX ? try_path(at.path) : try_bind(&at);
+	if (!err)
+		return true;
+	cli_doctor_tell(d, DOCTOR_FAIL, "port", advice_for_listener(&at, err),
+		"no relay answers, and nobody can listen at %s: %s", address, strerror(-err));
+	return false;
+}
+
+/* No relay runs: could one listen everywhere? */
 static void check_free(struct doctor *d)
 {
-	int err = try_bind(d->conf->listen);
+	bool all = true;
+	size_t i = 0;
+	char *address;
 
-	if (err)
-		cli_doctor_tell(d, DOCTOR_FAIL, "port",
-			err == -EACCES ? "take a port of 1024 or higher: config set listen"
-				       : "end the other program, or config set listen",
-			"no relay answers, and nobody can listen at %s: %s", d->conf->listen,
-			strerror(-err));
-	else
+	for (; (address = conf_listen_address(&d->conf->listeners, i, d->ctx->root)); i++) {
+		all = check_listener(d, address) && all;
+		free(address);
+	}
+	if (all && i == 1)
 		cli_doctor_tell(d, DOCTOR_OK, "port", NULL, "%s is free; the relay is not running",
 			d->conf->listen);
+	else if (all)
+		cli_doctor_tell(d, DOCTOR_OK, "port", NULL,
+			"all %zu addresses are free; the relay is not running", i);
 }
 
 void cli_doctor_port(struct doctor *d)

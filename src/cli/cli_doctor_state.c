@@ -15,15 +15,15 @@ static void check_token(struct doctor *d)
 {
 	static const char advice[] =
 		"choose a long one: openssl rand -hex 24 | codex-slot-relay config set authToken -";
-	bool is_public = cli_warnings_is_public(d->conf->listen);
-	enum doctor_level level = is_public ? DOCTOR_FAIL : DOCTOR_WARN;
+	const char *open = cli_warnings_public_address(d->conf);
+	enum doctor_level level = open ? DOCTOR_FAIL : DOCTOR_WARN;
 
 	if (cli_warnings_is_default_token(d->conf)) {
-		if (is_public)
+		if (open)
 			cli_doctor_tell(d, DOCTOR_FAIL, "token", advice,
 				"authToken is the default one, which everybody knows, and %s can "
 				"be reached from other machines",
-				d->conf->listen);
+				open);
 		else
 			cli_doctor_tell(d, DOCTOR_OK, "token", NULL,
 				"authToken is the default one; only this machine can reach %s",

@@ -50,6 +50,10 @@ void cli_env_run(struct cli_env *env)
 	loop_run(env->slots.loop);
 	if (!env->signal)
 		return;
+	if (env->on_stop) {
+		env->on_stop(env->arg);
+		loop_run(env->slots.loop);
+	}
 	refresher_free(env->slots.refresher);
 	/* As if nobody had caught it: the shell sees that a signal was the end. */
 	signal(env->signal, SIG_DFL);
@@ -58,7 +62,7 @@ void cli_env_run(struct cli_env *env)
 
 static int save(struct cli_env *env)
 {
-	struct store_save *save = store_save_begin(env->slots.root, env->slots.table);
+	struct store_save *save = store_save_begin_changes(env->slots.root, env->slots.table);
 	int err = store_save_commit(save);
 
 	store_save_free(save);

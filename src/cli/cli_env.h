@@ -25,6 +25,10 @@ struct cli_env {
 	const struct cli_context *ctx;
 	struct slot_env slots; /* loop, pool, table, root, conf, refresher: all set */
 	int signal;	       /* the command was told to stop; 0 not */
+	/* After a signal, outside of all callbacks: ends what the command has started, and the loop
+	 * goes on until that is gone. NULL: nothing that may not just stay where it is. */
+	void (*on_stop)(void *arg);
+	void *arg;
 };
 
 /* CLI_OK, or a failure that has been told. */

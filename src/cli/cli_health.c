@@ -103,6 +103,7 @@ static json_t *health_json(const struct cli_context *ctx, const struct cli_view 
 	json_object_set_new(health, "version", json_string(RELAY_VERSION));
 	json_object_set_new(health, "runtimeRoot", json_string(ctx->root));
 	json_object_set_new(health, "listen", json_string(conf->listen));
+	json_object_set_new(health, "listeners", conf_names_json(&conf->listeners.all));
 	json_object_set_new(health, "running", json_boolean(v->live.state != CLI_LIVE_DOWN));
 	json_object_set_new(health, "relay", relay_json(&v->live));
 	json_object_set_new(health, "source", json_string(v->is_live ? "relay" : "files"));
@@ -168,6 +169,18 @@ static void print_recovery(const struct cli_context *ctx, const struct cli_view 
 	cli_print_line(ctx, "next recovery", text);
 }
 
+static void print_listeners(const struct cli_context *ctx, const struct conf *conf)
+{
+	const struct conf_names *all = &conf->listeners.all;
+	struct buf text;
+
+	buf_init(&text, KIB(64));
+	for (size_t i = 0; i < all->count; i++)
+		buf_addf(&text, "%s%s", i ? ", " : "", all->items[i]);
+	cli_print_line(ctx, "listen", buf_cstr(&text));
+	buf_fini(&text);
+}
+
 static void print_health(const struct cli_context *ctx, const struct cli_view *v)
 {
 	const struct conf *conf = v->conf;
@@ -176,7 +189,7 @@ static void print_health(const struct cli_context *ctx, const struct cli_view *v
 
 	relay_text(&v->live, state, sizeof(state));
 	cli_print_line(ctx, "relay", state);
-	cli_print_line(ctx, "listen", conf->listen);
+	print_listeners(ctx, conf);
 	cli_print_line(ctx, "this program", RELAY_VERSION);
 	cli_print_line(ctx, "runtime directory", ctx->root);
 	snprintf(text, sizeof(text), "%s: %s", conf_policy_name(conf->policy),

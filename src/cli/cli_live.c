@@ -1,13 +1,21 @@
 #include "cli/cli_live.h"
 
 #include "cli/cli_net.h"
+#include "conf/runtime_dir.h"
+#include "io/tls_cert.h"
 #include "proto/url.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PATIENCE_MS = 2000, HOST_SIZE = 256, TOKEN_HEADER_BYTES = 4200 };
+enum { PATIENCE_MS = 2000, NAME_SIZE = 256, URL_SIZE = 512, TOKEN_HEADER_BYTES = 4200 };
+
+/* How the relay is asked. */
+struct target {
+	struct cli_net *net;
+	char base[URL_SIZE]; /* "http://127.0.0.1:8787" */
+};
 
 const char *cli_live_name(enum cli_live_state state)
 {
@@ -23,30 +31,121 @@ const char *cli_live_name(enum cli_live_state state)
 	return names[state];
 }
 
-/* Who listens on all addresses is asked on the loopback one. */
-static bool find_address(const struct conf *conf, struct cli_live *live)
-{
-	char host[HOST_SIZE];
-	const char *target = host;
-	uint16_t port;
+/* --- which listener --- */
 
-	if (url_parse_listen(sv_cstr(conf->listen), host, sizeof(host), &port) != 0)
+/* Can be asked: of a free port nobody knows which one it is. */
+static bool is_known(const struct listen_address *at)
+{
+	return at->kind == LISTEN_UNIX || at->port;
+}
+
+/* The first one without TLS, else the first one. */
+static bool find_listener(const struct conf *conf, const char *root, struct listen_address *ret)
+{
+	bool found = false;
+	char *text;
+
+	for (size_t i = 0; (text = conf_listen_address(&conf->listeners, i, root)); i++) {
+		struct listen_address at;
+		bool good = url_parse_listener(sv_cstr(text), &at) == 0 && is_known(&at);
+
+		free(text);
+		if (good && (!found || (ret->kind == LISTEN_TLS && at.kind != LISTEN_TLS)))
+			*ret = at;
+		found = found || good;
+	}
+	return found;
+}
+
+/* Who listens on all addresses is asked on the loopback one. */
+static const char *host_to_ask(const struct listen_address *at)
+{
+	if (!at->host[0] || strcmp(at->host, "0.0.0.0") == 0)
+		return "127.0.0.1";
+	return strcmp(at->host, "::") == 0 ? "::1" : at->host;
+}
+
+static void format_host(const char *host, uint16_t port, char *out, size_t size)
+{
+	snprintf(out, size, strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, (unsigned)port);
+}
+
+/* --- TLS --- */
+
+/* A name that the certificate is good for: the host itself if it is, else the first. */
+static void choose_name(const struct tls_pair *pair, const char *host, char out[NAME_SIZE])
+{
+	char name[NAME_SIZE];
+
+	snprintf(out, NAME_SIZE, "%s", host);
+	for (size_t i = 0; tls_pair_name(pair, i, name, sizeof(name)); i++) {
+		if (i == 0)
+			snprintf(out, NAME_SIZE, "%s%s", name[0] == '*' ? "relay" : "",
+				name + (name[0] == '*'));
+		if (strcmp(name, host) == 0)
+			snprintf(out, NAME_SIZE, "%s", name);
+	}
+}
+
+/* The configured certificate is the only one that is trusted, and under its own name: it need not
+ * name the address that we reach it at. */
+static void open_tls(const struct conf *conf, const char *root, const struct listen_address *at,
+	struct target *ret)
+{
+	char *cert = runtime_resolve(root, conf->tls_cert);
+	char *key = runtime_resolve(root, conf->tls_key);
+	char name[NAME_SIZE], shown[URL_SIZE], reached[URL_SIZE], connect_to[2 * URL_SIZE + 2];
+	struct fetch_options options = {.proxy = "", .ca_file = cert, .connect_to = connect_to};
+	struct tls_problem problem;
+	struct tls_pair *pair;
+
+	snprintf(name, sizeof(name), "%s", host_to_ask(at));
+	if (tls_pair_load(cert, key, &pair, &problem) == 0) {
+		choose_name(pair, host_to_ask(at), name);
+		tls_pair_free(pair);
+	}
+	format_host(name, at->port, shown, sizeof(shown));
+	format_host(host_to_ask(at), at->port, reached, sizeof(reached));
+	snprintf(connect_to, sizeof(connect_to), "%s:%s", shown, reached);
+	snprintf(ret->base, sizeof(ret->base), "https://%.500s", shown);
+	ret->net = cli_net_open(&options);
+	free(cert);
+	free(key);
+}
+
+/* --- asking --- */
+
+static bool open_target(
+	const struct conf *conf, const char *root, struct cli_live *live, struct target *ret)
+{
+	/* No proxy: it is our own address. */
+	struct fetch_options options = {.proxy = ""};
+	struct listen_address at;
+	char host[URL_SIZE];
+
+	if (!find_listener(conf, root, &at))
 		return false;
-	if (!host[0] || strcmp(host, "0.0.0.0") == 0)
-		target = "127.0.0.1";
-	else if (strcmp(host, "::") == 0)
-		target = "::1";
-	if (!port)
-		return false; /* a free one, which nobody knows */
-	snprintf(live->address, sizeof(live->address), strchr(target, ':') ? "[%s]:%u" : "%s:%u",
-		target, (unsigned)port);
+	format_host(host_to_ask(&at), at.port, host, sizeof(host));
+	if (at.kind == LISTEN_UNIX) {
+		snprintf(live->address, sizeof(live->address), "unix:%s", at.path);
+		snprintf(ret->base, sizeof(ret->base), "http://relay");
+		options.unix_socket = at.path;
+	} else {
+		snprintf(live->address, sizeof(live->address), "%s%.280s",
+			at.kind == LISTEN_TLS ? "tls://" : "", host);
+		snprintf(ret->base, sizeof(ret->base), "http://%.500s", host);
+	}
+	if (at.kind == LISTEN_TLS)
+		open_tls(conf, root, &at, ret);
+	else
+		ret->net = cli_net_open(&options);
 	return true;
 }
 
-static void ask(struct cli_net *net, const struct cli_live *live, const char *path,
-	const struct secret *token, struct cli_answer *ret)
+static void ask(const struct target *t, const char *path, const struct secret *token,
+	struct cli_answer *ret)
 {
-	char value[TOKEN_HEADER_BYTES] = "", url[HOST_SIZE + 128];
+	char value[TOKEN_HEADER_BYTES] = "", url[URL_SIZE + 128];
 	struct http_header header = {.name = SV("Authorization")};
 	struct call_request request = {
 		.method = "GET",
@@ -56,13 +155,13 @@ static void ask(struct cli_net *net, const struct cli_live *live, const char *pa
 		.total_timeout_ms = PATIENCE_MS,
 	};
 
-	snprintf(url, sizeof(url), "http://%s%s", live->address, path);
+	snprintf(url, sizeof(url), "%s%s", t->base, path);
 	if (token) {
 		snprintf(value, sizeof(value), "Bearer %.*s", SV_ARG(secret_expose(token)));
 		header.value = sv_cstr(value);
 		request.header_count = 1;
 	}
-	cli_net_call(net, &request, ret);
+	cli_net_call(t->net, &request, ret);
 	secret_wipe(value, sizeof(value));
 }
 
@@ -77,12 +176,16 @@ static json_t *object_of(const struct cli_answer *a)
 }
 
 /* GET /healthz, which takes no token. */
-static void ask_health(struct cli_net *net, struct cli_live *live)
+static void ask_health(const struct target *t, struct cli_live *live)
 {
 	struct cli_answer a;
 
-	ask(net, live, "/healthz", NULL, &a);
-	if (a.outcome == FETCH_CONNECT) {
+	ask(t, "/healthz", NULL, &a);
+	if (a.outcome == FETCH_CONNECT && strstr(a.message, "ertificate")) {
+		live->state = CLI_LIVE_FOREIGN;
+		snprintf(live->problem, sizeof(live->problem),
+			"its certificate is not the one of tls.cert");
+	} else if (a.outcome == FETCH_CONNECT) {
 		live->state = CLI_LIVE_DOWN;
 	} else if (a.outcome == FETCH_TIMEOUT || a.outcome == FETCH_IDLE) {
 		live->state = CLI_LIVE_SILENT;
@@ -112,12 +215,12 @@ static bool is_other_root(const json_t *config, const char *root)
 }
 
 static void ask_root(
-	struct cli_net *net, const struct secret *token, const char *root, struct cli_live *live)
+	const struct target *t, const struct secret *token, const char *root, struct cli_live *live)
 {
 	struct cli_answer a;
 	json_t *config;
 
-	ask(net, live, "/admin/config", token, &a);
+	ask(t, "/admin/config", token, &a);
 	config = a.status == 200 ? object_of(&a) : NULL;
 	if (config && is_other_root(config, root)) {
 		live->state = CLI_LIVE_OTHER;
@@ -128,12 +231,12 @@ static void ask_root(
 	cli_answer_fini(&a);
 }
 
-static void ask_slots(struct cli_net *net, const struct secret *token, struct cli_live *live)
+static void ask_slots(const struct target *t, const struct secret *token, struct cli_live *live)
 {
 	struct cli_answer a;
 	json_t *doc;
 
-	ask(net, live, "/admin/slots", token, &a);
+	ask(t, "/admin/slots", token, &a);
 	doc = a.status == 200 ? object_of(&a) : NULL;
 	if (json_is_array(json_object_get(doc, "slots"))) {
 		live->slots = json_incref(json_object_get(doc, "slots"));
@@ -152,23 +255,21 @@ void cli_live_ask(const struct conf *conf, const char *root, struct cli_live *re
 {
 	const struct secret *token =
 		secret_is_empty(&conf->admin_token) ? &conf->auth_token : &conf->admin_token;
-	struct cli_net *net;
+	struct target t;
 
 	*ret = (struct cli_live){.state = CLI_LIVE_DOWN};
-	if (!find_address(conf, ret))
+	if (!open_target(conf, root, ret, &t))
 		return;
-	/* No proxy: it is our own address. */
-	net = cli_net_open(&(struct fetch_options){.proxy = ""});
-	ask_health(net, ret);
+	ask_health(&t, ret);
 	if (ret->state == CLI_LIVE_CLOSED)
-		ask_slots(net, token, ret);
+		ask_slots(&t, token, ret);
 	if (ret->state == CLI_LIVE_UP)
-		ask_root(net, token, root, ret);
+		ask_root(&t, token, root, ret);
 	if (ret->state != CLI_LIVE_UP) {
 		json_decref(ret->slots);
 		ret->slots = NULL;
 	}
-	cli_net_close(net);
+	cli_net_close(t.net);
 }
 
 void cli_live_fini(struct cli_live *live)

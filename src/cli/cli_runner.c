@@ -6,9 +6,8 @@
 
 #include "base/clock.h"
 #include "base/ident.h"
-#include "codex/body.h"
-#include "codex/headers.h"
 #include "codex/upstream.h"
+#include "relay/runner.h"
 #include "slots/refresher.h"
 #include "slots/slot_record.h"
 #include "slots/store.h"
@@ -30,6 +29,9 @@ struct run {
 	struct refresh_wait wait;
 	bool refreshed; /* after a 401; not again */
 	char sent[IDENT_HEX_SIZE];
+	const struct runner *runner;
+	struct runner_place place; /* of the attempt that runs */
+	struct deferred over;	   /* outside of all callbacks: the gateway goes */
 	struct upstream *upstream;
 	struct buf deltas, items; /* the text, as pieces and as whole items */
 	struct meters meters;
@@ -42,9 +44,34 @@ static struct slot *slot_of(struct run *r)
 	return slot_table_find(r->env.slots.table, r->id);
 }
 
+/* Nothing is asked any more; the loop ends when a gateway is gone. */
+static void on_over(struct deferred *d)
+{
+	struct run *r = CONTAINER_OF(d, struct run, over);
+
+	openclaw_gateways_stop(r->place.gateways);
+}
+
+static void finish(struct run *r)
+{
+	runner_leave(&r->place);
+	loop_defer(r->env.slots.loop, &r->over);
+}
+
 static void fail_with(struct run *r, const char *text)
 {
 	snprintf(r->problem, sizeof(r->problem), "%s", text);
+	finish(r);
+}
+
+static void on_stop(void *arg)
+{
+	struct run *r = arg;
+
+	if (r->upstream)
+		upstream_cancel(r->upstream);
+	r->upstream = NULL;
+	finish(r);
 }
 
 /* --- the answer --- */
@@ -94,14 +121,17 @@ static void on_upstream_end(struct upstream *u, void *arg, const struct failure 
 		r->has_meters = true;
 	}
 	r->upstream = NULL;
+	runner_leave(&r->place);
 	if (f->class == FAILURE_AUTH && !r->refreshed) {
 		r->refreshed = true;
 		refresher_ask(r->env.slots.refresher, s, r->sent, &r->wait);
 		return;
 	}
 	r->done = f->class == FAILURE_NONE;
-	if (r->done)
+	if (r->done) {
+		finish(r);
 		return;
+	}
 	/* Cut to a line, and never with the token in it. The slot is not saved. */
 	slot_set_error(s, failure_class_name(f->class),
 		sv_cstr(f->detail[0] ? f->detail : f->err.message));
@@ -130,15 +160,23 @@ static int build_headers(
 		.content_type = SV("application/json"),
 	};
 
+	const struct runner_head head = {
+		.cred = &cred,
+		.options = &options,
+		.model = sv_cstr(r->model),
+		.arena = &r->arena,
+	};
+
 	ident_uuid7(id);
 	options.request_id = arena_dup(&r->arena, sv_cstr(id));
-	return codex_headers_build(&cred, &options, &r->arena, out, ret_count);
+	return r->runner->headers(&r->place, &head, out, ret_count);
 }
 
-static void start(struct run *r)
+static void ask(struct run *r)
 {
 	const struct conf *conf = r->env.slots.conf;
-	struct slot *s = slot_of(r);
+	const struct slot *s = slot_of(r);
+	const struct codex_cred cred = slot_cred(s);
 	struct http_header headers[CODEX_HEADERS_MAX];
 	char url[URL_MAX_BYTES];
 	struct upstream_request request = {
@@ -149,15 +187,40 @@ static void start(struct run *r)
 		.idle_timeout_ms = conf->request_timeout_s * 1000,
 	};
 
-	snprintf(url, sizeof(url), "%s/codex/responses", s->base_url);
+	r->runner->url(&r->place, &cred, false, url, sizeof(url));
 	ident_fingerprint(secret_expose(&s->access), r->sent);
 	if (build_headers(r, s, headers, &request.header_count) != 0) {
 		fail_with(r, "the slot's access token is not usable");
 		return;
 	}
-	r->upstream =
-		upstream_start(r->env.slots.loop, r->env.slots.pool, &request, &upstream_ops, r);
+	r->upstream = upstream_start(
+		r->env.slots.loop, r->runner->pool(&r->place), &request, &upstream_ops, r);
 	codex_headers_wipe(headers, request.header_count);
+}
+
+static void on_place_open(struct runner_place *place, const char *problem)
+{
+	struct run *r = CONTAINER_OF(place, struct run, place);
+
+	if (problem)
+		fail_with(r, problem);
+	else
+		ask(r);
+}
+
+static void start(struct run *r)
+{
+	if (r->runner->open(&r->place, slot_of(r)))
+		ask(r);
+}
+
+static void fail_unrefreshed(struct run *r, const struct slot *s)
+{
+	char text[sizeof(r->problem)];
+
+	snprintf(text, sizeof(text), "auth: the slot's token could not be refreshed%s%s",
+		s->last_error[0] ? ": " : "", s->last_error);
+	fail_with(r, text);
 }
 
 static void on_token(struct refresh_wait *w, enum refresh_result result)
@@ -170,12 +233,10 @@ static void on_token(struct refresh_wait *w, enum refresh_result result)
 	else if (result == REFRESH_REAUTH)
 		fail_with(r, "auth: the slot's login is not valid any more: slot-login");
 	else
-		snprintf(r->problem, sizeof(r->problem),
-			"auth: the slot's token could not be refreshed%s%s",
-			s->last_error[0] ? ": " : "", s->last_error);
+		fail_unrefreshed(r, s);
 }
 
-/* {"model","input":[…]} in the internal form, made into what upstream takes. */
+/* {"model","input":[…]} in the internal form, made into what the runner takes. */
 static int build_body(struct run *r, const char *prompt)
 {
 	struct codex_body_options options = {.prompt_cache_key = sv_cstr(r->session)};
@@ -190,7 +251,7 @@ static int build_body(struct run *r, const char *prompt)
 	if (text)
 		result = jv_parse(sv_cstr(text), LIMIT_JSON_DEPTH, &request, NULL);
 	if (!result)
-		result = codex_body_build(request, &options, &r->body, &err);
+		result = r->runner->body(r->env.slots.conf, request, &options, &r->body, &err);
 	free(text);
 	return result;
 }
@@ -292,15 +353,23 @@ static int prepare(struct run *r)
 	return CLI_OK;
 }
 
-static int run_direct(struct run *r)
+static void choose_runner(struct run *r)
+{
+	r->runner = runner_of(r->env.slots.conf);
+	r->place = (struct runner_place){.pool = r->env.slots.pool, .on_open = on_place_open};
+	/* A gateway of its own, which goes with the command. */
+	if (r->env.slots.conf->runner_backend == BACKEND_OPENCLAW)
+		r->place.gateways = openclaw_gateways_new(&r->env.slots);
+	r->env.on_stop = on_stop;
+	r->env.arg = r;
+}
+
+static int run_prompt(struct run *r)
 {
 	int status = prepare(r);
 
 	if (status)
 		return status;
-	if (r->env.slots.conf->runner_backend == BACKEND_OPENCLAW)
-		cli_warn(r->ctx, "this asks upstream itself, not the openclaw gateway that "
-				 "runner.backend names");
 	if (refresher_must_wait(slot_of(r), clock_wall_ms()))
 		refresher_ask(r->env.slots.refresher, slot_of(r), NULL, &r->wait);
 	else
@@ -312,7 +381,7 @@ static int run_direct(struct run *r)
 
 int cli_test_runner(const struct cli_context *ctx)
 {
-	struct run r = {.ctx = ctx, .wait.on_done = on_token};
+	struct run r = {.ctx = ctx, .wait.on_done = on_token, .over.fn = on_over};
 	int closed, status = cli_slot_id(ctx, r.id);
 
 	if (!status)
@@ -324,8 +393,11 @@ int cli_test_runner(const struct cli_context *ctx)
 	buf_init(&r.deltas, LIMIT_FOLD_BYTES);
 	buf_init(&r.items, LIMIT_FOLD_BYTES);
 	ident_uuid7(r.session);
-	status = run_direct(&r);
+	choose_runner(&r);
+	status = run_prompt(&r);
 	refresher_leave(&r.wait);
+	openclaw_gateways_stop(r.place.gateways);
+	openclaw_gateways_free(r.place.gateways);
 	closed = cli_env_close(&r.env);
 	buf_fini(&r.items);
 	buf_fini(&r.deltas);

@@ -301,6 +301,7 @@ static const struct cli_command commands[] = {
 		.example = "health --json",
 		.output =
 			"`ok`, `time`, `version` (of this program), `runtimeRoot`, `listen`, "
+			"`listeners`, "
 			"`running`, `relay` (`state`: `up`, `down`, `silent`, `foreign`, `closed`, "
 			"`other`; `address`, `version`, `problem`, and of one that is up "
 			"`inflight`,"
@@ -328,7 +329,10 @@ static const struct cli_command commands[] = {
 		.summary = "sends one prompt through one slot and prints the answer",
 		.details =
 			"Disabled slots and those in cooldown too. Nothing of the slot is changed "
-			"but its usage, and\nits token when that must be refreshed.",
+			"but its usage, and\nits token when that must be refreshed. With "
+			"runner.backend openclaw the prompt goes\nthrough a gateway that is "
+			"started "
+			"for it and ends with the command.",
 		.example = "test-runner --slot 2 --prompt 'Say hello'",
 		.options =
 			{
@@ -362,6 +366,28 @@ static const struct cli_command commands[] = {
 		.run = cli_config,
 		.operands = "get KEY | set KEY VALUE | unset KEY | list | check [FILE]",
 		.operands_max = 3,
+	},
+	{
+		.name = "tls-selfsign",
+		.summary = "makes a certificate for the relay's TLS listener",
+		.details =
+			"Makes an authority and a certificate of it for localhost, 127.0.0.1, ::1 "
+			"and the names given,\nin the runtime directory: tls/ca.pem, which clients "
+			"must trust, tls/cert.pem and tls/key.pem.\nThe authority's key is kept "
+			"nowhere: --force makes another authority. Nothing else is changed;\nwhat "
+			"is left to do is printed. A running relay with a TLS listener takes a new "
+			"certificate\nat once.",
+		.example = "tls-selfsign --host relay.example.com --host 192.0.2.7",
+		.options =
+			{
+				{"--host", "NAME", false,
+					"a further host name or address; may be repeated", true},
+				{"--days", "N", false, "how long it is good; default: 825"},
+				{"--force", NULL, false, "replace what is there"},
+			},
+		.output = "`ok`, `ca`, `cert`, `key` (paths), `names`, `expiresAt`, `config` (keys "
+			  "to set with their values), `environment` (`CODEX_CA_CERTIFICATE`).",
+		.run = cli_tls_selfsign,
 	},
 	{
 		.name = "dependency-map",

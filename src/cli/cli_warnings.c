@@ -6,17 +6,25 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { HOST_SIZE = 256, TEXT_SIZE = 600 };
+enum { TEXT_SIZE = 600 };
 
-bool cli_warnings_is_public(const char *listen_address)
+static bool is_public(const char *listen_address)
 {
-	char host[HOST_SIZE];
-	uint16_t port;
+	struct listen_address at;
 
-	if (url_parse_listen(sv_cstr(listen_address), host, sizeof(host), &port) != 0)
+	if (url_parse_listener(sv_cstr(listen_address), &at) != 0 || at.kind == LISTEN_UNIX)
 		return false;
-	return strncmp(host, "127.", 4) != 0 && strcmp(host, "::1") != 0 &&
-	       strcasecmp(host, "localhost") != 0;
+	return strncmp(at.host, "127.", 4) != 0 && strcmp(at.host, "::1") != 0 &&
+	       strcasecmp(at.host, "localhost") != 0;
+}
+
+const char *cli_warnings_public_address(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listeners.all.count; i++) {
+		if (is_public(conf->listeners.all.items[i]))
+			return conf->listeners.all.items[i];
+	}
+	return NULL;
 }
 
 bool cli_warnings_is_default_token(const struct conf *conf)
@@ -49,11 +57,13 @@ static void warn_about_relay(json_t *list, const struct cli_view *v)
 
 static void warn_about_conf(json_t *list, const struct conf *conf)
 {
-	if (cli_warnings_is_public(conf->listen) && cli_warnings_is_default_token(conf))
+	const char *open = cli_warnings_public_address(conf);
+
+	if (open && cli_warnings_is_default_token(conf))
 		warn(list,
 			"everybody who reaches %s can use the relay with the default token: "
 			"config set authToken -",
-			conf->listen);
+			open);
 	for (size_t i = 0; i < conf->unknown_count; i++)
 		warn(list, "relay.json: nobody knows the key %s", conf->unknown_keys[i]);
 }

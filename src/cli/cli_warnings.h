@@ -7,8 +7,8 @@
 /* A list of texts, new reference. No network is asked; `doctor` looks deeper. */
 json_t *cli_warnings(const struct cli_view *v);
 
-/* Is this a listen address that other machines can reach? */
-bool cli_warnings_is_public(const char *listen_address);
+/* The first listen address that other machines can reach, or NULL. Borrowed. */
+const char *cli_warnings_public_address(const struct conf *conf);
 /* Is the token the default one, which everybody knows? */
 bool cli_warnings_is_default_token(const struct conf *conf);
 

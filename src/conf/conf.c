@@ -157,6 +157,16 @@ static bool set_name_map(struct conf *c, const struct conf_key *key, const json_
 	return conf_names_set_map(field(c, key), value);
 }
 
+static bool set_listen(struct conf *c, const struct conf_key *key, const json_t *value)
+{
+	struct conf_listen *l = field(c, key);
+
+	if (!conf_listen_set(l, value))
+		return false;
+	c->listen = l->first;
+	return true;
+}
+
 static bool set_value(struct conf *c, const struct conf_key *key, const json_t *value)
 {
 	static bool (*const setters[])(struct conf *, const struct conf_key *, const json_t *) = {
@@ -169,6 +179,7 @@ static bool set_value(struct conf *c, const struct conf_key *key, const json_t *
 		[CONF_CHOICE] = set_choice,
 		[CONF_NAMES] = set_names,
 		[CONF_NAME_MAP] = set_name_map,
+		[CONF_LISTEN] = set_listen,
 	};
 
 	return setters[key->type](c, key, value);
@@ -407,6 +418,8 @@ static void free_fields(struct conf *c)
 			conf_names_fini(field(c, key));
 		else if (key->type == CONF_NAME_MAP)
 			conf_names_fini_map(field(c, key));
+		else if (key->type == CONF_LISTEN)
+			conf_listen_fini(field(c, key));
 	}
 	for (size_t i = 0; i < CONF_ALIASES_MAX; i++)
 		secret_fini(&c->aliases[i]);
@@ -497,6 +510,8 @@ static json_t *value_json(const struct conf *c, const struct conf_key *key, bool
 		return conf_names_json(at);
 	case CONF_NAME_MAP:
 		return conf_names_map_json(at);
+	case CONF_LISTEN:
+		return conf_listen_json(at);
 	}
 	return json_null();
 }

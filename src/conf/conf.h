@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/secret.h"
+#include "conf/conf_listen.h"
 #include "conf/conf_names.h"
 
 enum conf_policy {
@@ -32,7 +33,11 @@ enum conf_backend {
 enum { CONF_ALIASES_MAX = 64 };
 
 struct conf {
-	char *listen;		  /* "127.0.0.1:8787" */
+	struct conf_listen listeners; /* listen "127.0.0.1:8787" */
+	const char *listen;	      /* the first of them, see conf_listen.h; not owned */
+	char *tls_cert;	       /* tls.cert "tls/cert.pem": in the runtime directory, or absolute */
+	char *tls_key;	       /* tls.key "tls/key.pem": the same */
+	char *tls_min_version; /* tls.minVersion "1.2": "1.2" or "1.3" */
 	struct secret auth_token; /* "relay-dev-token" */
 	struct secret aliases[CONF_ALIASES_MAX];
 	size_t alias_count;

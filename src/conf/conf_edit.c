@@ -129,9 +129,22 @@ static bool is_text(const struct conf_key *key)
 	return key->type == CONF_STRING || key->type == CONF_SECRET || key->type == CONF_CHOICE;
 }
 
+/* An IPv6 address begins as a list does. */
+static json_t *read_listen(struct sv text)
+{
+	json_t *value = json_loadb(text.n ? text.p : "", text.n, JSON_DECODE_ANY, NULL);
+
+	if (json_is_array(value) || json_is_string(value))
+		return value;
+	json_decref(value);
+	return json_stringn(text.n ? text.p : "", text.n);
+}
+
 /* NULL when it is no value at all (broken JSON, not UTF-8). */
 static json_t *read_value(const struct conf_key *key, struct sv text)
 {
+	if (key->type == CONF_LISTEN)
+		return read_listen(text);
 	/* "2" is a text for a key that takes texts; quotes make it JSON. */
 	if (is_text(key) && !(text.n > 1 && text.p[0] == '"'))
 		return json_stringn(text.n ? text.p : "", text.n);

@@ -4,7 +4,7 @@
 #include "proto/url.h"
 #include "version.h"
 
-enum { TEXT_MAX = 4096, HOST_SIZE = 256 };
+enum { TEXT_MAX = 4096 };
 
 static const struct conf_choice policies[] = {
 	{"best-week-then-5h", POLICY_BEST_WEEK},
@@ -45,14 +45,11 @@ static const struct conf_choice http_versions[] = {
 	{"2", 0},
 	{NULL, 0},
 };
-
-static bool is_listen(struct sv text)
-{
-	char host[HOST_SIZE];
-	uint16_t port;
-
-	return url_parse_listen(text, host, sizeof(host), &port) == 0;
-}
+static const struct conf_choice tls_versions[] = {
+	{"1.2", 0},
+	{"1.3", 0},
+	{NULL, 0},
+};
 
 static bool is_http_url(struct sv text)
 {
@@ -136,14 +133,45 @@ static bool is_agent_id(struct sv text)
 static const struct conf_key rows[] = {
 	{
 		.name = "listen",
-		.type = CONF_STRING,
+		.type = CONF_LISTEN,
 		.original = true,
 		.needs_restart = true,
-		.offset = AT(listen),
+		.offset = AT(listeners),
 		.fallback = "\"127.0.0.1:8787\"",
-		.is_valid = is_listen,
-		.expected = "an address as \"127.0.0.1:8787\", \"[::1]:8787\" or \":8787\"",
-		.help = "Address and port that clients connect to. Port 0 takes a free one.",
+		.expected = "an address as \"127.0.0.1:8787\", \"[::1]:8787\", \":8787\", "
+			    "\"tls://127.0.0.1:8443\" or \"unix:/path/of/socket\", or a list of "
+			    "at most 16",
+		.help = "Where clients connect to; port 0 takes a free one. `tls://` needs "
+			"`tls.cert` and `tls.key`, see [tls.md](tls.md). A Unix socket has mode "
+			"0600; a path that is not absolute is in the runtime directory.",
+	},
+	{
+		.name = "tls.cert",
+		.type = CONF_STRING,
+		.offset = AT(tls_cert),
+		.fallback = "\"tls/cert.pem\"",
+		.is_valid = is_not_empty,
+		.expected = "a path",
+		.help = "PEM file with the certificate of the `tls://` listeners, and behind it "
+			"its chain. A path that is not absolute is in the runtime directory. "
+			"`tls-selfsign` makes one.",
+	},
+	{
+		.name = "tls.key",
+		.type = CONF_STRING,
+		.offset = AT(tls_key),
+		.fallback = "\"tls/key.pem\"",
+		.is_valid = is_not_empty,
+		.expected = "a path",
+		.help = "PEM file with its private key, which has no passphrase.",
+	},
+	{
+		.name = "tls.minVersion",
+		.type = CONF_STRING,
+		.offset = AT(tls_min_version),
+		.fallback = "\"1.2\"",
+		.choices = tls_versions,
+		.help = "Oldest version of TLS that clients may use.",
 	},
 	{
 		.name = "authToken",

@@ -19,6 +19,7 @@ enum conf_type {
 	CONF_CHOICE, /* an enum of conf.h */
 	CONF_NAMES,  /* struct conf_names */
 	CONF_NAME_MAP,
+	CONF_LISTEN, /* struct conf_listen, and conf.listen */
 };
 
 struct conf_choice {

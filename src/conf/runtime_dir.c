@@ -30,6 +30,11 @@ char *runtime_path(const char *root, const char *relative)
 	return path;
 }
 
+char *runtime_resolve(const char *root, const char *path)
+{
+	return path[0] == '/' ? mem_strdup(path) : runtime_path(root, path);
+}
+
 char *runtime_config_path(const char *root)
 {
 	return runtime_path(root, "config/relay.json");

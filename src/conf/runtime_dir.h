@@ -8,6 +8,8 @@
 
 /* root + "/" + relative; aborts on OOM. */
 char *runtime_path(const char *root, const char *relative);
+/* A path of the configuration: as it is when absolute, else in the runtime directory. */
+char *runtime_resolve(const char *root, const char *path);
 char *runtime_config_path(const char *root); /* config/relay.json */
 char *runtime_slots_path(const char *root);  /* config/slots.json */
 char *runtime_lock_path(const char *root);   /* run/state.lock */

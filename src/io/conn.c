@@ -1,11 +1,11 @@
 #include "io/conn.h"
 
 #include "base/limits.h"
-#include "io/conn_accept.h"
+#include "io/conn_internal.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <uv.h>
 
 enum {
 	PIECES = 8,	    /* of the queue, in one system call */
@@ -13,45 +13,6 @@ enum {
 	FIRST_BYTES = 1024, /* of a fresh output buffer */
 	/* Handed to libuv at a time when the kernel is full: progress is told between them. */
 	FLYING_BYTES = 128 * 1024,
-};
-
-enum conn_state {
-	CONN_OPEN,
-	CONN_FINISHING, /* writes what is queued, then closes */
-	CONN_CLOSING,	/* on_closed comes */
-};
-
-/* A part of the write queue that is not appended to any more. */
-struct piece {
-	struct piece *next;
-	struct buf bytes;
-	size_t sent;
-};
-
-struct conn {
-	uv_tcp_t tcp;
-	struct loop *loop;
-	const struct conn_ops *ops;
-	void *owner;
-	struct accept_group *group;
-	enum conn_state state;
-	enum conn_end why;
-	bool congested;
-	bool writing;  /* write_request is on its way, with the first pieces */
-	bool shutting; /* FIN follows the queue */
-	bool shut;
-	struct buf out;	      /* end of the queue: collects one loop turn's writes */
-	struct piece *pieces; /* queue before out */
-	struct piece **pieces_end;
-	size_t queued;	     /* bytes in pieces and out */
-	size_t flying;	     /* of these, handed to write_request */
-	uint64_t sent_bytes; /* all in all */
-	uint64_t stall_at;   /* sent_bytes when the stall timer was started */
-	struct deferred flush;
-	struct timer stall;
-	uv_write_t write_request;
-	uv_shutdown_t shutdown_request;
-	char peer[ACCEPT_ADDRESS_BYTES];
 };
 
 static void flush(struct conn *c);
@@ -68,7 +29,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 
 static struct conn *conn_of(uv_stream_t *stream)
 {
-	return CONTAINER_OF((uv_tcp_t *)stream, struct conn, tcp);
+	return CONTAINER_OF(stream, struct conn, uv.stream);
 }
 
 static void on_uv_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
@@ -77,24 +38,46 @@ static void on_uv_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)
 
 	if (c->state != CONN_OPEN || n == 0)
 		return;
-	if (n > 0)
+	if (n > 0 && c->tls)
+		conn_tls_feed(c, sv_make(bytes->base, (size_t)n));
+	else if (n > 0)
 		c->ops->on_read(c, sv_make(bytes->base, (size_t)n));
+	else if (n == UV_EOF && c->tls)
+		conn_tls_end(c);
 	else if (n == UV_EOF && c->ops->on_eof)
 		c->ops->on_eof(c);
 	else
 		conn_close_now(c, CONN_END_PEER);
 }
 
+void conn_raw_read_start(struct conn *c)
+{
+	uv_read_start(&c->uv.stream, on_alloc, on_uv_read);
+}
+
+void conn_raw_read_stop(struct conn *c)
+{
+	uv_read_stop(&c->uv.stream);
+}
+
 void conn_read_start(struct conn *c)
 {
-	if (c->state == CONN_OPEN)
-		uv_read_start((uv_stream_t *)&c->tcp, on_alloc, on_uv_read);
+	if (c->state != CONN_OPEN)
+		return;
+	if (c->tls)
+		conn_tls_read_start(c);
+	else
+		conn_raw_read_start(c);
 }
 
 void conn_read_stop(struct conn *c)
 {
-	if (c->state == CONN_OPEN)
-		uv_read_stop((uv_stream_t *)&c->tcp);
+	if (c->state != CONN_OPEN)
+		return;
+	if (c->tls)
+		conn_tls_read_stop(c);
+	else
+		conn_raw_read_stop(c);
 }
 
 /* The write queue. */
@@ -122,12 +105,10 @@ static void drop_queue(struct conn *c)
 	c->queued = 0;
 }
 
-/* The kernel took n bytes from the front. */
-static void take_sent(struct conn *c, size_t n)
+void conn_queue_take(struct conn *c, size_t n)
 {
 	assert(n <= c->queued);
 	c->queued -= n;
-	c->sent_bytes += n;
 	while (c->pieces) {
 		struct piece *piece = c->pieces;
 		size_t left = piece->bytes.len - piece->sent;
@@ -155,6 +136,38 @@ static void take_sent(struct conn *c, size_t n)
 	}
 }
 
+/* The kernel took n bytes from the front. */
+static void take_sent(struct conn *c, size_t n)
+{
+	c->sent_bytes += n;
+	conn_queue_take(c, n);
+}
+
+struct sv conn_queue_front(struct conn *c, char *scratch, size_t most)
+{
+	size_t used = 0;
+
+	for (struct piece *p = c->pieces; p && used < most; p = p->next) {
+		size_t n = p->bytes.len - p->sent;
+
+		if (n > most - used)
+			n = most - used;
+		if (p == c->pieces && (n == most || n == c->queued))
+			return sv_make(p->bytes.data + p->sent, n);
+		memcpy(scratch + used, p->bytes.data + p->sent, n);
+		used += n;
+	}
+	if (used < most && c->out.len) {
+		size_t n = c->out.len < most - used ? c->out.len : most - used;
+
+		if (!used)
+			return sv_make(c->out.data, n);
+		memcpy(scratch + used, c->out.data, n);
+		used += n;
+	}
+	return sv_make(scratch, used);
+}
+
 static unsigned front_of_queue(
 	struct conn *c, size_t most_bytes, uv_buf_t vec[PIECES], size_t *ret_bytes)
 {
@@ -177,25 +190,37 @@ static unsigned front_of_queue(
 	return count;
 }
 
+/* What was written and has not reached the kernel; of what flies, all. */
+static size_t backlog(const struct conn *c)
+{
+	return c->queued + (c->tls ? conn_tls_pending(c) : 0);
+}
+
 static void note_drained(struct conn *c)
 {
-	if (!c->congested || c->queued >= LIMIT_WRITE_LOW_BYTES)
+	if (!c->congested || backlog(c) >= LIMIT_WRITE_LOW_BYTES)
 		return;
 	c->congested = false;
 	if (c->state == CONN_OPEN && c->ops->on_drain)
 		c->ops->on_drain(c);
 }
 
+/* libuv knows how much of the flying part is still to go. */
+static size_t flown(const struct conn *c)
+{
+	return c->writing ? c->flying - c->uv.stream.write_queue_size : 0;
+}
+
 static void on_stall(struct timer *t)
 {
 	struct conn *c = CONTAINER_OF(t, struct conn, stall);
-	uint64_t sent_bytes = c->sent_bytes + c->queued - conn_queued_bytes(c);
+	uint64_t progress = c->sent_bytes + flown(c);
 
-	if (sent_bytes == c->stall_at) {
+	if (progress == c->stall_at) {
 		conn_close_now(c, CONN_END_TIMEOUT);
 		return;
 	}
-	c->stall_at = sent_bytes;
+	c->stall_at = progress;
 	timer_start(t, LIMIT_WRITE_STALL_MS);
 }
 
@@ -203,12 +228,14 @@ static void on_queue_empty(struct conn *c)
 {
 	timer_stop(&c->stall);
 	buf_fini(&c->out);
+	if (c->shutting && !c->shut && c->tls && !conn_tls_say_end(c))
+		return;
 	if (c->state == CONN_FINISHING) {
 		conn_close_now(c, c->why);
 	} else if (c->shutting && !c->shut) {
 		c->shut = true;
 		/* Fails when the peer reset the connection, which reading tells. */
-		uv_shutdown(&c->shutdown_request, (uv_stream_t *)&c->tcp, NULL);
+		uv_shutdown(&c->shutdown_request, &c->uv.stream, NULL);
 	}
 }
 
@@ -225,8 +252,30 @@ static void on_written(uv_write_t *request, int status)
 		conn_close_now(c, CONN_END_PEER);
 		return;
 	}
-	take_sent(c, flying);
+	if (c->tls) {
+		c->sent_bytes += flying;
+		conn_tls_written(c);
+	} else {
+		take_sent(c, flying);
+	}
 	flush(c);
+}
+
+bool conn_raw_write(struct conn *c, const uv_buf_t *vec, unsigned count, size_t bytes)
+{
+	int err = uv_write(&c->write_request, &c->uv.stream, vec, count, on_written);
+
+	if (err) {
+		conn_close_now(c, CONN_END_PEER);
+		return false;
+	}
+	c->writing = true;
+	c->flying = bytes;
+	if (!timer_is_active(&c->stall)) {
+		c->stall_at = c->sent_bytes;
+		timer_start(&c->stall, LIMIT_WRITE_STALL_MS);
+	}
+	return true;
 }
 
 /* What the kernel did not take at once waits in libuv; its bytes stay where they are meanwhile. */
@@ -234,35 +283,24 @@ static void write_later(struct conn *c)
 {
 	uv_buf_t vec[PIECES];
 	unsigned count;
-	int err;
+	size_t bytes;
 
 	if (c->out.len)
 		add_piece(c, &c->out);
-	count = front_of_queue(c, FLYING_BYTES, vec, &c->flying);
-	err = uv_write(&c->write_request, (uv_stream_t *)&c->tcp, vec, count, on_written);
-	if (err) {
-		conn_close_now(c, CONN_END_PEER);
-		return;
-	}
-	c->writing = true;
-	if (!timer_is_active(&c->stall)) {
-		c->stall_at = c->sent_bytes;
-		timer_start(&c->stall, LIMIT_WRITE_STALL_MS);
-	}
+	count = front_of_queue(c, FLYING_BYTES, vec, &bytes);
+	(void)conn_raw_write(c, vec, count, bytes);
 }
 
-static void flush(struct conn *c)
+static void flush_plain(struct conn *c)
 {
 	uv_buf_t vec[PIECES];
 	size_t offered, sent = 0;
 	int n;
 
-	if (c->writing || c->state == CONN_CLOSING)
-		return;
 	while (c->queued) {
 		unsigned count = front_of_queue(c, SIZE_MAX, vec, &offered);
 
-		n = uv_try_write((uv_stream_t *)&c->tcp, vec, count);
+		n = uv_try_write(&c->uv.stream, vec, count);
 		if (n < 0 && n != UV_EAGAIN) {
 			conn_close_now(c, CONN_END_PEER);
 			return;
@@ -274,7 +312,17 @@ static void flush(struct conn *c)
 			break;
 		}
 	}
-	if (c->queued == 0)
+}
+
+static void flush(struct conn *c)
+{
+	if (c->writing || c->state == CONN_CLOSING)
+		return;
+	if (c->tls)
+		conn_tls_flush(c);
+	else
+		flush_plain(c);
+	if (c->state != CONN_CLOSING && !c->writing && backlog(c) == 0)
 		on_queue_empty(c);
 	note_drained(c);
 }
@@ -309,7 +357,7 @@ void conn_write_commit(struct conn *c)
 		conn_close_now(c, CONN_END_LIMIT);
 		return;
 	}
-	if (c->queued > LIMIT_WRITE_HIGH_BYTES)
+	if (backlog(c) > LIMIT_WRITE_HIGH_BYTES)
 		c->congested = true;
 	if (!c->writing)
 		loop_defer(c->loop, &c->flush);
@@ -338,8 +386,7 @@ void conn_write_buf(struct conn *c, struct buf *b)
 
 size_t conn_queued_bytes(const struct conn *c)
 {
-	/* libuv knows how much of the flying part is still to go. */
-	return c->writing ? c->queued - c->flying + c->tcp.write_queue_size : c->queued;
+	return backlog(c) - flown(c);
 }
 
 bool conn_is_congested(const struct conn *c)
@@ -369,7 +416,7 @@ void conn_close_after_write(struct conn *c, enum conn_end why)
 {
 	if (c->state != CONN_OPEN)
 		return;
-	uv_read_stop((uv_stream_t *)&c->tcp);
+	conn_read_stop(c);
 	c->state = CONN_FINISHING;
 	c->why = why;
 	stop_writing_more(c);
@@ -377,10 +424,12 @@ void conn_close_after_write(struct conn *c, enum conn_end why)
 
 static void on_uv_closed(uv_handle_t *handle)
 {
-	struct conn *c = conn_of((uv_stream_t *)handle);
+	struct conn *c = CONTAINER_OF(handle, struct conn, uv.handle);
 	struct accept_group *group = c->group;
 
 	drop_queue(c);
+	if (c->tls)
+		conn_tls_free(c);
 	c->ops->on_closed(c, c->why);
 	free(c);
 	accept_group_leave(group);
@@ -390,6 +439,8 @@ static bool begin_closing(struct conn *c, enum conn_end why)
 {
 	if (c->state == CONN_CLOSING)
 		return false;
+	if (c->tls)
+		conn_tls_closing(c);
 	c->state = CONN_CLOSING;
 	c->why = why;
 	timer_stop(&c->stall);
@@ -402,16 +453,16 @@ static bool begin_closing(struct conn *c, enum conn_end why)
 void conn_close_now(struct conn *c, enum conn_end why)
 {
 	if (begin_closing(c, why))
-		uv_close((uv_handle_t *)&c->tcp, on_uv_closed);
+		uv_close(&c->uv.handle, on_uv_closed);
 }
 
 void conn_reset(struct conn *c, enum conn_end why)
 {
 	if (!begin_closing(c, why))
 		return;
-	/* Fails only when a FIN was asked for already. */
-	if (uv_tcp_close_reset(&c->tcp, on_uv_closed))
-		uv_close((uv_handle_t *)&c->tcp, on_uv_closed);
+	/* Unix sockets know no RST. Else fails only when a FIN was asked for already. */
+	if (c->uv.handle.type != UV_TCP || uv_tcp_close_reset(&c->uv.tcp, on_uv_closed))
+		uv_close(&c->uv.handle, on_uv_closed);
 }
 
 static void note_peer(struct conn *c)
@@ -419,30 +470,35 @@ static void note_peer(struct conn *c)
 	struct sockaddr_storage address;
 	int n = sizeof(address);
 
-	if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &n) == 0)
+	if (c->uv.handle.type != UV_TCP)
+		snprintf(c->peer, sizeof(c->peer), "unix");
+	else if (uv_tcp_getpeername(&c->uv.tcp, (struct sockaddr *)&address, &n) == 0)
 		accept_format_address(&address, c->peer);
 }
 
-int conn_accept(struct loop *loop, struct uv_stream_s *server, struct accept_group *group,
+int conn_accept(struct loop *loop, struct uv_stream_s *server, const struct accept_how *how,
 	struct conn **ret)
 {
 	struct conn *c = mem_zalloc(sizeof(*c));
-	int err = uv_tcp_init(loop_uv(loop), &c->tcp);
+	int err = how->is_pipe ? uv_pipe_init(loop_uv(loop), &c->uv.pipe, 0)
+			       : uv_tcp_init(loop_uv(loop), &c->uv.tcp);
 
 	if (err) {
 		free(c);
 		return err;
 	}
 	c->loop = loop;
-	c->group = group;
+	c->group = how->group;
 	c->flush.fn = on_flush;
 	c->pieces_end = &c->pieces;
 	timer_init(&c->stall, loop, on_stall);
 	buf_init(&c->out, LIMIT_WRITE_QUEUE_BYTES);
 	/* Cannot fail: the listener holds an accepted descriptor. */
-	err = uv_accept(server, (uv_stream_t *)&c->tcp);
+	err = uv_accept(server, &c->uv.stream);
 	assert(err == 0);
 	note_peer(c);
+	if (how->tls)
+		conn_tls_new(c, how->tls);
 	*ret = c;
 	return 0;
 }

@@ -1,8 +1,15 @@
 /*
- * One accepted byte stream (TCP). Owner: whoever received it in listener's on_accept; it dies by
- * conn_close_now() or conn_close_after_write(), after which no callback but on_closed comes; the
- * memory goes after on_closed. Writes are collected and go out once per loop turn in one system
- * call where possible; the queue is bounded by LIMIT_WRITE_QUEUE_BYTES.
+ * One accepted byte stream: TCP, TLS over TCP, or a Unix socket; its owner need not know which.
+ * Owner: whoever received it in listener's on_accept; it dies by conn_close_now() or
+ * conn_close_after_write(), after which no callback but on_closed comes; the memory goes after
+ * on_closed. Writes are collected and go out once per loop turn in one system call where possible;
+ * the queue is bounded by LIMIT_WRITE_QUEUE_BYTES.
+ *
+ * With TLS, on_read gets the bytes inside, the first ones after the handshake; on_eof means
+ * close_notify (a FIN without one is a lost peer, RFC 8446 6.1); the ends that write what is queued
+ * say close_notify, conn_close_now() does not, so that the peer knows that something is missing.
+ * conn_queued_bytes() counts what is not sealed yet, and sealed bytes that the kernel has not
+ * taken.
  */
 #ifndef IO_CONN_H
 #define IO_CONN_H
@@ -35,7 +42,7 @@ struct conn_ops {
 void conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner);
 void *conn_owner(const struct conn *c);
 struct loop *conn_loop(const struct conn *c);
-/* "127.0.0.1:40123", owned by c. */
+/* "127.0.0.1:40123", or "unix"; owned by c. */
 const char *conn_peer(const struct conn *c);
 
 void conn_read_start(struct conn *c);
@@ -62,16 +69,31 @@ void conn_reset(struct conn *c, enum conn_end why);
 void conn_shutdown_after_write(struct conn *c);
 
 struct listener;
+struct tls_server;
+
+/* How many connections several listeners may have accepted together. Counted: the listeners and
+ * their connections hold it, too. */
+struct accept_group;
+struct accept_group *accept_group_new(unsigned most);
+void accept_group_unref(struct accept_group *group);
+
+struct listener_options {
+	const char *address;	    /* see url_parse_listener(); port 0: any */
+	bool reuse_port;	    /* several processes share it; not of Unix sockets */
+	struct accept_group *group; /* accepting pauses while it is full */
+	struct tls_server *tls;	    /* for "tls://…"; outlives the connections */
+};
 /*
- * Listens on "host:port" (port 0: any). reuse_port lets several processes share it. on_accept gets
- * a conn that reads nothing until conn_read_start(). Accepting pauses while max_connections are
- * open.
+ * Listens. on_accept gets a conn that reads nothing until conn_read_start(). A Unix socket is made
+ * with mode 0600; one that nobody listens at any more is replaced, any other file refused:
+ * -EADDRINUSE when somebody does listen, -EEXIST when it is no socket. -EINVAL: the address cannot
+ * be read.
  */
-int listener_new(struct loop *loop, const char *address, bool reuse_port, unsigned max_connections,
+int listener_new(struct loop *loop, const struct listener_options *options,
 	void (*on_accept)(void *arg, struct conn *c), void *arg, struct listener **ret) MUST_CHECK;
-/* Stops accepting and frees; accepted conns live on. */
+/* Stops accepting, removes a Unix socket's file, and frees; accepted conns live on. */
 void listener_free(struct listener *l);
-/* "127.0.0.1:8787" with the real port. */
+/* "127.0.0.1:8787" with the real port, "tls://127.0.0.1:8443", "unix:/path". */
 const char *listener_address(const struct listener *l);
 
 #endif

@@ -70,6 +70,8 @@ struct fetch_pool {
 	bool has_ca_file_only; /* libcurl's default CA directory would defeat its CA cache */
 	char *ca_file;
 	char *proxy;
+	char *unix_socket;
+	struct curl_slist *connect_to;
 	struct fetch *live;
 	struct fetch *spare;
 	size_t live_count;
@@ -481,6 +483,10 @@ static void set_fixed_options(struct fetch *f)
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	if (p->proxy)
 		curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy);
+	if (p->unix_socket)
+		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, p->unix_socket);
+	if (p->connect_to)
+		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, p->connect_to);
 }
 
 static bool may_have_body(const char *method)
@@ -636,6 +642,9 @@ struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options 
 	p->has_ca_file_only = curl_version_info(CURLVERSION_NOW)->cainfo != NULL;
 	p->ca_file = mem_strdup(options->ca_file);
 	p->proxy = mem_strdup(options->proxy);
+	p->unix_socket = mem_strdup(options->unix_socket);
+	if (options->connect_to)
+		p->connect_to = curl_slist_append(NULL, options->connect_to);
 	p->todo_end = &p->todo_first;
 	p->drive.fn = on_drive;
 	return p;
@@ -659,5 +668,7 @@ void fetch_pool_free(struct fetch_pool *p)
 	curl_global_cleanup();
 	free(p->ca_file);
 	free(p->proxy);
+	free(p->unix_socket);
+	curl_slist_free_all(p->connect_to);
 	free(p);
 }

@@ -20,6 +20,9 @@ struct fetch_options {
 	bool http2;		       /* allow HTTP/2 over TLS; default HTTP/1.1 */
 	const char *ca_file;	       /* NULL: system's */
 	const char *proxy;	       /* NULL: environment; "": none */
+	const char *unix_socket;       /* all requests go there, whatever their URL says; or NULL */
+	const char *connect_to;	       /* "host:port:host:port": who asks for the first is
+					  connected to the second; or NULL */
 };
 struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options *options);
 /* Cancels what runs; not inside a callback of a fetch. The loop closes the sockets' handles in its

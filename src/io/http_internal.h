@@ -14,6 +14,7 @@
 #ifndef IO_HTTP_INTERNAL_H
 #define IO_HTTP_INTERNAL_H
 
+#include "base/limits.h"
 #include "io/http_server.h"
 #include "proto/inflater.h"
 
@@ -82,7 +83,10 @@ struct http_connection {
 
 struct http_server {
 	struct loop *loop;
-	struct listener *listener;
+	struct listener *listeners[LIMIT_LISTEN_COUNT];
+	char *addresses[LIMIT_LISTEN_COUNT]; /* stay known when nobody listens any more */
+	size_t listener_count, address_count;
+	struct accept_group *group;
 	struct http_options options;
 	struct http_handler handler;
 	void *arg;
@@ -95,7 +99,6 @@ struct http_server {
 	void (*on_idle)(void *arg);
 	void *on_idle_arg;
 	struct deferred idle;
-	char *address;
 	int64_t date_second;
 	char date[40]; /* "Date: …\r\n" */
 	size_t date_bytes;

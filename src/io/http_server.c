@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "io/http_internal.h"
+#include "proto/url.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -476,7 +477,9 @@ static void free_server(struct http_server *server)
 		free_stream(s);
 	}
 	loop_undefer(&server->idle);
-	free(server->address);
+	for (size_t i = 0; i < server->address_count; i++)
+		free(server->addresses[i]);
+	accept_group_unref(server->group);
 	free(server);
 }
 
@@ -593,16 +596,42 @@ int http_server_new(struct loop *loop, const struct http_options *options,
 	server->idle.fn = on_idle;
 	server->date_second = -1;
 	fill_defaults(&server->options);
-	err = listener_new(loop, options->address, options->reuse_port,
-		server->options.max_connections, on_accept, server, &server->listener);
+	server->group = accept_group_new(server->options.max_connections);
+	server->options.address = NULL;
+	err = http_server_listen(server, options->address);
 	if (err) {
-		free(server);
+		free_server(server);
 		return err;
 	}
-	server->options.address = NULL;
-	server->address = mem_strdup(listener_address(server->listener));
 	*ret = server;
 	return 0;
+}
+
+int http_server_listen(struct http_server *server, const char *address)
+{
+	struct listener_options options = {
+		.address = address,
+		.reuse_port = server->options.reuse_port,
+		.group = server->group,
+		.tls = server->options.tls,
+	};
+	struct listener **place = &server->listeners[server->listener_count];
+	int err;
+
+	if (server->listener_count == ARRAY_LEN(server->listeners))
+		return -E2BIG;
+	err = listener_new(server->loop, &options, on_accept, server, place);
+	if (err)
+		return err;
+	server->listener_count++;
+	server->addresses[server->address_count++] = mem_strdup(listener_address(*place));
+	return 0;
+}
+
+static void stop_listening(struct http_server *server)
+{
+	while (server->listener_count)
+		listener_free(server->listeners[--server->listener_count]);
 }
 
 void http_server_drain(struct http_server *server)
@@ -610,8 +639,7 @@ void http_server_drain(struct http_server *server)
 	if (server->draining)
 		return;
 	server->draining = true;
-	listener_free(server->listener);
-	server->listener = NULL;
+	stop_listening(server);
 	for (struct http_connection *hc = server->connections; hc; hc = hc->next) {
 		if (hc->state == HTTP_IDLE && !hc->pipeline.len)
 			close_after_write(hc, CONN_END_LOCAL);
@@ -631,8 +659,7 @@ void http_server_free(struct http_server *server)
 {
 	if (!server)
 		return;
-	listener_free(server->listener);
-	server->listener = NULL;
+	stop_listening(server);
 	server->draining = true;
 	server->dying = true;
 	for (struct http_connection *hc = server->connections; hc; hc = hc->next) {
@@ -645,7 +672,19 @@ void http_server_free(struct http_server *server)
 
 const char *http_server_address(const struct http_server *server)
 {
-	return server->address;
+	for (size_t i = 0; i < server->address_count; i++) {
+		struct listen_address at;
+
+		if (url_parse_listener(sv_cstr(server->addresses[i]), &at) == 0 &&
+			at.kind == LISTEN_TCP)
+			return server->addresses[i];
+	}
+	return server->addresses[0];
+}
+
+const char *http_server_address_at(const struct http_server *server, size_t index)
+{
+	return index < server->address_count ? server->addresses[index] : NULL;
 }
 
 size_t http_server_connections(const struct http_server *server)

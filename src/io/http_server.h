@@ -47,8 +47,9 @@ struct http_handler {
 };
 
 struct http_options {
-	const char *address; /* listen address */
+	const char *address; /* listen address, see listener_new() */
 	bool reuse_port;
+	struct tls_server *tls;	   /* for "tls://…"; outlives the server */
 	unsigned max_connections;  /* 0: LIMIT_CONNECTIONS_COUNT */
 	size_t max_body_bytes;	   /* decoded; 0: LIMIT_BODY_BYTES */
 	int64_t header_timeout_ms; /* 0: defaults of limits.h */
@@ -58,6 +59,8 @@ struct http_options {
 
 int http_server_new(struct loop *loop, const struct http_options *options,
 	const struct http_handler *handler, void *arg, struct http_server **ret) MUST_CHECK;
+/* Listens at a further address; failures as of listener_new(). */
+int http_server_listen(struct http_server *h, const char *address) MUST_CHECK;
 /* Stops accepting, closes idle connections, and lets running requests end with Connection: close.
  */
 void http_server_drain(struct http_server *h);
@@ -66,7 +69,10 @@ void http_server_on_idle(struct http_server *h, void (*on_idle)(void *arg), void
 /* Closes everything at once: on_gone for running requests; frees h when the last connection is
  * gone. */
 void http_server_free(struct http_server *h);
+/* The first address without TLS at a port, or the first one when there is none. */
 const char *http_server_address(const struct http_server *h);
+/* The index-th address, in the order of their making; NULL behind the last. */
+const char *http_server_address_at(const struct http_server *h, size_t index);
 size_t http_server_connections(const struct http_server *h);
 
 const struct http_request *http_stream_request(const struct http_stream *s);

@@ -9,28 +9,55 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include <uv.h>
 
 enum { BACKLOG = 4096, KEEPALIVE_IDLE_SECONDS = 60 };
 
-/* Counts what a listener accepted; lives as long as either of them. */
 struct accept_group {
-	struct listener *listener; /* NULL when freed */
+	unsigned refs;
 	unsigned open;
 	unsigned most;
-	bool waiting; /* an accepted descriptor waits inside libuv, which accepts no more until it
-			 is taken */
+	struct listener *listeners; /* that may wait for room */
 };
 
 struct listener {
-	uv_tcp_t tcp;
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_tcp_t tcp;
+		uv_pipe_t pipe;
+	} uv;
 	struct loop *loop;
-	struct accept_group *group;
+	struct accept_how how;
 	void (*on_accept)(void *arg, struct conn *c);
 	void *arg;
-	char address[ACCEPT_ADDRESS_BYTES];
+	bool waiting; /* an accepted descriptor waits inside libuv, which accepts no more until it
+			 is taken */
+	struct listener *next, **prev; /* of the group */
+	char *address;
+	char path[LISTEN_PATH_SIZE]; /* of a Unix socket */
+	dev_t device;		     /* of its file */
+	ino_t inode;
 };
+
+struct accept_group *accept_group_new(unsigned most)
+{
+	struct accept_group *group = mem_zalloc(sizeof(*group));
+
+	group->refs = 1;
+	group->most = most;
+	return group;
+}
+
+void accept_group_unref(struct accept_group *group)
+{
+	assert(group->refs > 0);
+	if (--group->refs == 0)
+		free(group);
+}
 
 void accept_format_address(const struct sockaddr_storage *address, char out[ACCEPT_ADDRESS_BYTES])
 {
@@ -58,38 +85,64 @@ void accept_format_address(const struct sockaddr_storage *address, char out[ACCE
  * a spare one and closes, so that the queue does not fill up with connections nobody looks at. */
 static void on_connection(uv_stream_t *server, int status)
 {
-	struct listener *l = CONTAINER_OF((uv_tcp_t *)server, struct listener, tcp);
-	struct accept_group *group = l->group;
+	struct listener *l = CONTAINER_OF(server, struct listener, uv.stream);
+	struct accept_group *group = l->how.group;
 	struct conn *c;
 
 	if (status < 0)
 		return;
 	if (group->open >= group->most) {
-		group->waiting = true;
+		l->waiting = true;
 		return;
 	}
+	if (conn_accept(l->loop, server, &l->how, &c))
+		return;
 	group->open++;
-	if (conn_accept(l->loop, server, group, &c)) {
-		group->open--;
+	group->refs++;
+	l->on_accept(l->arg, c);
+}
+
+static void unlist(struct listener *l)
+{
+	*l->prev = l->next;
+	if (l->next)
+		l->next->prev = l->prev;
+}
+
+static void list(struct listener *l)
+{
+	struct listener **end = &l->how.group->listeners;
+
+	while (*end)
+		end = &(*end)->next;
+	l->prev = end;
+	l->next = NULL;
+	*end = l;
+}
+
+/* Those that wait take turns: whoever got the room goes to the end. */
+static void offer_room(struct accept_group *group)
+{
+	for (struct listener *l = group->listeners; l; l = l->next) {
+		if (!l->waiting)
+			continue;
+		l->waiting = false;
+		unlist(l);
+		list(l);
+		on_connection(&l->uv.stream, 0);
 		return;
 	}
-	l->on_accept(l->arg, c);
 }
 
 void accept_group_leave(struct accept_group *group)
 {
 	assert(group->open > 0);
 	group->open--;
-	if (!group->listener) {
-		if (group->open == 0)
-			free(group);
-		return;
-	}
-	if (group->waiting) {
-		group->waiting = false;
-		on_connection((uv_stream_t *)&group->listener->tcp, 0);
-	}
+	offer_room(group);
+	accept_group_unref(group);
 }
+
+/* --- TCP --- */
 
 /* All addresses: an IPv6 socket takes both kinds, where there is IPv6 at all. */
 static void resolve_any(uint16_t port, struct sockaddr_storage *ret)
@@ -106,23 +159,18 @@ static void resolve_any(uint16_t port, struct sockaddr_storage *ret)
 	memcpy(ret, &in6, sizeof(in6));
 }
 
-static int resolve(const char *address, struct sockaddr_storage *ret)
+static int resolve(const struct listen_address *at, struct sockaddr_storage *ret)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
 	struct addrinfo *found;
-	char host[256];
 	char service[8];
-	uint16_t port;
-	int err = url_parse_listen(sv_cstr(address), host, sizeof(host), &port);
 
-	if (err)
-		return err;
-	if (!host[0]) {
-		resolve_any(port, ret);
+	if (!at->host[0]) {
+		resolve_any(at->port, ret);
 		return 0;
 	}
-	snprintf(service, sizeof(service), "%u", port);
-	if (getaddrinfo(host, service, &hints, &found))
+	snprintf(service, sizeof(service), "%u", at->port);
+	if (getaddrinfo(at->host, service, &hints, &found))
 		return -EADDRNOTAVAIL;
 	memcpy(ret, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
@@ -135,7 +183,7 @@ static int set_options(struct listener *l, bool reuse_port)
 	int on = 1;
 	int idle = KEEPALIVE_IDLE_SECONDS;
 	uv_os_fd_t fd;
-	int err = uv_fileno((uv_handle_t *)&l->tcp, &fd);
+	int err = uv_fileno(&l->uv.handle, &fd);
 
 	if (err)
 		return err;
@@ -148,45 +196,167 @@ static int set_options(struct listener *l, bool reuse_port)
 	return 0;
 }
 
-static int start(struct listener *l, const struct sockaddr_storage *address, bool reuse_port)
+static int start_tcp(struct listener *l, const struct listen_address *at, bool reuse_port)
 {
-	struct sockaddr_storage bound;
+	struct sockaddr_storage bound = {0};
+	char text[ACCEPT_ADDRESS_BYTES];
+	struct buf address;
 	int n = sizeof(bound);
-	int err = set_options(l, reuse_port);
+	int err = resolve(at, &bound);
 
 	if (!err)
-		err = uv_tcp_bind(&l->tcp, (const struct sockaddr *)address, 0);
+		err = uv_tcp_init_ex(loop_uv(l->loop), &l->uv.tcp, bound.ss_family);
+	if (err)
+		return err;
+	err = set_options(l, reuse_port);
 	if (!err)
-		err = uv_listen((uv_stream_t *)&l->tcp, BACKLOG, on_connection);
+		err = uv_tcp_bind(&l->uv.tcp, (const struct sockaddr *)&bound, 0);
 	if (!err)
-		err = uv_tcp_getsockname(&l->tcp, (struct sockaddr *)&bound, &n);
+		err = uv_listen(&l->uv.stream, BACKLOG, on_connection);
 	if (!err)
-		accept_format_address(&bound, l->address);
+		err = uv_tcp_getsockname(&l->uv.tcp, (struct sockaddr *)&bound, &n);
+	if (err)
+		return err;
+	accept_format_address(&bound, text);
+	buf_init(&address, KIB(1));
+	buf_addf(&address, "%s%s", at->kind == LISTEN_TLS ? "tls://" : "", text);
+	l->address = mem_strdup(buf_cstr(&address));
+	buf_fini(&address);
+	return 0;
+}
+
+/* --- Unix sockets --- */
+
+static struct sockaddr_un unix_address(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	return address;
+}
+
+/* Does somebody listen there? A queue that is full counts, too. */
+static bool is_alive(const char *path)
+{
+	struct sockaddr_un address = unix_address(path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive;
+
+	if (fd < 0)
+		return true; /* not known */
+	alive = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+		errno != ECONNREFUSED;
+	close(fd);
+	return alive;
+}
+
+/* What a relay left that was killed. */
+static int remove_stale(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EEXIST;
+	if (is_alive(path))
+		return -EADDRINUSE;
+	return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+/* Never open to others, not even for a moment. */
+static int bind_private(int fd, const char *path)
+{
+	struct sockaddr_un address = unix_address(path);
+	mode_t mask = umask(0177);
+	int err = bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : -errno;
+
+	umask(mask);
 	return err;
 }
 
-int listener_new(struct loop *loop, const char *address, bool reuse_port, unsigned max_connections,
-	void (*on_accept)(void *arg, struct conn *c), void *arg, struct listener **ret)
+static int open_unix(struct listener *l, const char *path)
 {
-	struct sockaddr_storage parsed = {0};
-	struct listener *l;
-	int err = resolve(address, &parsed);
+	int fd, err = remove_stale(path);
+	struct stat st;
 
 	if (err)
 		return err;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	err = bind_private(fd, path);
+	if (!err && lstat(path, &st) == 0) {
+		snprintf(l->path, sizeof(l->path), "%s", path);
+		l->device = st.st_dev;
+		l->inode = st.st_ino;
+	}
+	if (!err)
+		err = uv_pipe_open(&l->uv.pipe, fd);
+	if (err)
+		close(fd);
+	return err;
+}
+
+static int start_unix(struct listener *l, const char *path)
+{
+	struct buf address;
+	int err;
+
+	l->how.is_pipe = true;
+	err = uv_pipe_init(loop_uv(l->loop), &l->uv.pipe, 0);
+	if (!err)
+		err = open_unix(l, path);
+	if (!err)
+		err = uv_listen(&l->uv.stream, BACKLOG, on_connection);
+	if (err)
+		return err;
+	buf_init(&address, KIB(1));
+	buf_addf(&address, "unix:%s", path);
+	l->address = mem_strdup(buf_cstr(&address));
+	buf_fini(&address);
+	return 0;
+}
+
+/* Another relay may have its own there by now. */
+static void remove_socket(const struct listener *l)
+{
+	struct stat st;
+
+	if (l->path[0] && lstat(l->path, &st) == 0 && st.st_dev == l->device &&
+		st.st_ino == l->inode)
+		unlink(l->path);
+}
+
+/* --- all --- */
+
+static void destroy(struct listener *l)
+{
+	accept_group_unref(l->how.group);
+	free(l->address);
+	free(l);
+}
+
+int listener_new(struct loop *loop, const struct listener_options *options,
+	void (*on_accept)(void *arg, struct conn *c), void *arg, struct listener **ret)
+{
+	struct listen_address at;
+	struct listener *l;
+	int err = url_parse_listener(sv_cstr(options->address), &at);
+
+	if (err)
+		return err;
+	assert(options->tls || at.kind != LISTEN_TLS);
 	l = mem_zalloc(sizeof(*l));
 	l->loop = loop;
 	l->on_accept = on_accept;
 	l->arg = arg;
-	err = uv_tcp_init_ex(loop_uv(loop), &l->tcp, parsed.ss_family);
-	if (err) {
-		free(l);
-		return err;
-	}
-	l->group = mem_zalloc(sizeof(*l->group));
-	l->group->listener = l;
-	l->group->most = max_connections ? max_connections : LIMIT_CONNECTIONS_COUNT;
-	err = start(l, &parsed, reuse_port);
+	l->how.group = options->group;
+	l->how.tls = at.kind == LISTEN_TLS ? options->tls : NULL;
+	options->group->refs++;
+	list(l);
+	err = at.kind == LISTEN_UNIX ? start_unix(l, at.path)
+				     : start_tcp(l, &at, options->reuse_port);
 	if (err) {
 		listener_free(l);
 		return err;
@@ -197,17 +367,19 @@ int listener_new(struct loop *loop, const char *address, bool reuse_port, unsign
 
 static void on_listener_closed(uv_handle_t *handle)
 {
-	free(CONTAINER_OF((uv_tcp_t *)handle, struct listener, tcp));
+	destroy(CONTAINER_OF(handle, struct listener, uv.handle));
 }
 
 void listener_free(struct listener *l)
 {
 	if (!l)
 		return;
-	l->group->listener = NULL;
-	if (l->group->open == 0)
-		free(l->group);
-	uv_close((uv_handle_t *)&l->tcp, on_listener_closed);
+	unlist(l);
+	remove_socket(l);
+	if (l->uv.handle.type == UV_UNKNOWN_HANDLE)
+		destroy(l); /* it never began */
+	else
+		uv_close(&l->uv.handle, on_listener_closed);
 }
 
 const char *listener_address(const struct listener *l)

@@ -157,6 +157,42 @@ int url_parse_listen(struct sv text, char *host, size_t host_size, uint16_t *ret
 	return 0;
 }
 
+static int parse_unix(struct sv path, struct listen_address *ret)
+{
+	for (size_t i = 0; i < path.n; i++) {
+		if ((unsigned char)path.p[i] < ' ' || path.p[i] == 0x7f)
+			return -EINVAL;
+	}
+	if (!path.n || path.p[path.n - 1] == '/')
+		return -EINVAL;
+	if (path.n >= sizeof(ret->path))
+		return -ENAMETOOLONG;
+	ret->kind = LISTEN_UNIX;
+	memcpy(ret->path, path.p, path.n);
+	ret->path[path.n] = '\0';
+	return 0;
+}
+
+int url_parse_listener(struct sv text, struct listen_address *ret)
+{
+	static const struct sv tls = SV("tls://"), socket_file = SV("unix:");
+	struct listen_address parsed = {.kind = LISTEN_TCP};
+	int err;
+
+	if (sv_starts(text, socket_file)) {
+		err = parse_unix(sv_from(text, socket_file.n), &parsed);
+	} else {
+		if (sv_starts(text, tls)) {
+			parsed.kind = LISTEN_TLS;
+			text = sv_from(text, tls.n);
+		}
+		err = url_parse_listen(text, parsed.host, sizeof(parsed.host), &parsed.port);
+	}
+	if (!err)
+		*ret = parsed;
+	return err;
+}
+
 static void strip_slashes(struct sv *path)
 {
 	while (path->n && path->p[path->n - 1] == '/')

@@ -18,6 +18,23 @@ int url_parse(struct sv text, struct url *ret) MUST_CHECK;
  * -EINVAL otherwise, or when host_size is too small. Port 0 is allowed.
  */
 int url_parse_listen(struct sv text, char *host, size_t host_size, uint16_t *ret_port) MUST_CHECK;
+
+enum listen_kind { LISTEN_TCP, LISTEN_TLS, LISTEN_UNIX };
+
+enum { LISTEN_HOST_SIZE = 256, LISTEN_PATH_SIZE = 108 /* of sockaddr_un */ };
+
+struct listen_address {
+	enum listen_kind kind;
+	char host[LISTEN_HOST_SIZE]; /* not of Unix sockets; "" all addresses */
+	uint16_t port;
+	char path[LISTEN_PATH_SIZE]; /* of Unix sockets */
+};
+
+/*
+ * Where to listen: what url_parse_listen() takes; the same with "tls://" before it; "unix:" and the
+ * path of a socket. -EINVAL otherwise, -ENAMETOOLONG for a path that no socket can have.
+ */
+int url_parse_listener(struct sv text, struct listen_address *ret) MUST_CHECK;
 /*
  * Base of the backend from any of its accepted forms "…", "…/codex", "…/codex/responses" and with
  * trailing slashes (SPEC 4): appends the form without "/codex" and without a trailing slash.

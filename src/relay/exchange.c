@@ -869,7 +869,11 @@ static struct exchange *exchange_new(
 	ex->relay = relay;
 	ex->conf = conf_ref(relay->conf);
 	ex->runner = runner_of(ex->conf);
-	ex->place = (struct runner_place){.relay = relay, .on_open = on_place_open};
+	ex->place = (struct runner_place){
+		.pool = relay->pool,
+		.gateways = relay->gateways,
+		.on_open = on_place_open,
+	};
 	ex->stream = stream;
 	ident_uuid7(ex->id);
 	ex->times.started_us = http_stream_started_us(stream);

@@ -68,19 +68,6 @@ static void log_losers(struct slot_table *slots, const struct lease_report *repo
 	buf_fini(&text);
 }
 
-/* What the policy compared, null when it knew nothing. */
-static void log_score(float score)
-{
-	struct buf text;
-	struct jw w;
-
-	buf_init(&text, 64);
-	w = jw_begin(&text);
-	jw_f64(&w, pick_score_shown(score));
-	log_raw("score", buf_sv(&text));
-	buf_fini(&text);
-}
-
 static const char *choice_reason(const struct lease_report *report)
 {
 	if (report->pick.chosen < 0)
@@ -104,8 +91,9 @@ void exchange_log_selection(struct exchange_log *log, const struct lease_report 
 		log_str("slot_id", sv_cstr(slot_table_at(slots, (size_t)chosen)->id));
 	log_str("reason", sv_cstr(choice_reason(report)));
 	log_str("policy", sv_cstr(conf_policy_name(report->policy)));
+	/* What the policy compared, null when it knew nothing. */
 	if (chosen >= 0)
-		log_score(report->scores[chosen]);
+		log_f64("score", pick_score_shown(report->scores[chosen]));
 	log_i64("attempt", attempt);
 	log_ms("queue_ms", queued_us);
 	log_losers(slots, report);

@@ -67,14 +67,14 @@ struct entry {
 struct journal {
 	struct entry entries[LIMIT_JOURNAL_COUNT];
 	uint64_t serial;
-	char seed[IDENT_HEX_SIZE];
+	uint64_t seed; /* sessions are hashed: not so that anybody could compare */
 };
 
 struct journal *journal_new(void)
 {
 	struct journal *j = mem_zalloc(sizeof(*j));
 
-	ident_hex(j->seed);
+	ident_random(&j->seed, sizeof(j->seed));
 	for (size_t i = 0; i < LIMIT_JOURNAL_COUNT; i++)
 		buf_init(&j->entries[i].candidates, LIMIT_JOURNAL_CANDIDATES_BYTES);
 	return j;
@@ -101,13 +101,15 @@ static struct entry *entry_of(struct journal *j, uint64_t serial)
 /* Back to nothing, but for the storage. */
 static void clear(struct entry *e)
 {
-	struct entry kept = *e;
+	struct attempt *attempts = e->attempts;
+	size_t room = e->attempt_room;
+	struct buf candidates = e->candidates;
 
-	buf_reset(&kept.candidates, KEEP_BYTES);
+	buf_reset(&candidates, KEEP_BYTES);
 	*e = (struct entry){
-		.attempts = kept.attempts,
-		.attempt_room = kept.attempt_room,
-		.candidates = kept.candidates,
+		.attempts = attempts,
+		.attempt_room = room,
+		.candidates = candidates,
 	};
 }
 
@@ -136,7 +138,7 @@ void journal_session(struct journal *j, uint64_t serial, struct sv key)
 
 	if (e && key.n)
 		snprintf(e->session, sizeof(e->session), "%016llx",
-			(unsigned long long)sv_hash(key, sv_hash(sv_cstr(j->seed), SV_HASH_SEED)));
+			(unsigned long long)sv_hash(key, j->seed));
 }
 
 /* --- candidates: reason, length of the id, score, id --- */

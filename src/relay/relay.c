@@ -1,6 +1,7 @@
 #include "relay/relay.h"
 
 #include "base/clock.h"
+#include "base/jw.h"
 #include "base/log.h"
 #include "conf/runtime_dir.h"
 #include "io/fetch_conf.h"
@@ -90,6 +91,7 @@ void relay_take_conf(struct relay *r, struct conf *fresh)
 	configure_continuation(r);
 	/* The backend's address is in every slot. */
 	timer_start(&r->reload, 0);
+	tls_reload_soon(&r->tls);
 }
 
 static void on_hangup(void *arg, int signo)
@@ -100,6 +102,7 @@ static void on_hangup(void *arg, int signo)
 	if (r->closing)
 		return;
 	conf_reload_now(&r->conf_reload);
+	tls_reload_now(&r->tls);
 	timer_start(&r->reload, 0);
 }
 
@@ -156,6 +159,7 @@ static void close_all(struct relay *r)
 	timer_stop(&r->forget);
 	trimmer_stop(&r->trimmer);
 	conf_reload_stop(&r->conf_reload);
+	tls_reload_stop(&r->tls);
 	dir_watch_free(r->watch);
 	r->watch = NULL;
 	exchange_abort_all(r);
@@ -262,19 +266,47 @@ static int load_state(struct relay *r)
 	return 0;
 }
 
+static int start_tls(struct relay *r)
+{
+	struct tls_problem problem;
+
+	if (tls_reload_start(&r->tls, r, &problem) == 0)
+		return 0;
+	return complain(EXIT_FAILURE, "TLS", problem.message);
+}
+
+static const char *why_not(int err)
+{
+	if (err == -EEXIST)
+		return "the file is there and no socket";
+	return strerror(-err);
+}
+
 static int start_server(struct relay *r)
 {
+	char *address = conf_listen_address(&r->conf->listeners, 0, r->root);
 	struct http_options options = {
-		.address = r->conf->listen,
+		.address = address,
+		.tls = r->tls.server,
 		.reuse_port = r->conf->reuse_port,
 		.max_connections = (unsigned)r->conf->max_connections,
 		.max_body_bytes = (size_t)r->conf->max_body_bytes,
 	};
 	int rc = http_server_new(r->loop, &options, &router_http_handler, r, &r->server);
+	size_t index = 0;
 
-	if (rc)
-		return complain(EXIT_FAILURE, r->conf->listen, strerror(-rc));
-	return 0;
+	while (!rc) {
+		char *next = conf_listen_address(&r->conf->listeners, ++index, r->root);
+
+		if (!next)
+			break;
+		free(address);
+		address = next;
+		rc = http_server_listen(r->server, address);
+	}
+	rc = rc ? complain(EXIT_FAILURE, address, why_not(rc)) : 0;
+	free(address);
+	return rc;
 }
 
 static void start_watch(struct relay *r)
@@ -296,11 +328,28 @@ static void warn_unknown_keys(const struct conf *c)
 	}
 }
 
+static void log_listeners(const struct relay *r)
+{
+	const char *address;
+	struct buf list;
+	struct jw w;
+
+	buf_init(&list, KIB(64));
+	w = jw_begin(&list);
+	jw_arr(&w);
+	for (size_t i = 0; (address = http_server_address_at(r->server, i)); i++)
+		jw_str(&w, sv_cstr(address));
+	jw_end(&w);
+	log_raw("listeners", buf_sv(&list));
+	buf_fini(&list);
+}
+
 static void log_started(const struct relay *r)
 {
 	log_begin(LOG_INFO, "server.start");
 	log_str("version", SV(RELAY_VERSION));
 	log_str("listen", sv_cstr(http_server_address(r->server)));
+	log_listeners(r);
 	log_i64("pid", getpid());
 	log_i64("slots", (int64_t)slot_table_count(r->slots));
 	log_i64("eligible", (int64_t)slot_table_eligible(r->slots, r->started_ms));
@@ -367,7 +416,9 @@ static int start(struct relay *r)
 	options = fetch_conf_options(r->conf);
 	r->pool = fetch_pool_new(r->loop, &options);
 	start_env(r);
-	status = start_server(r);
+	status = start_tls(r);
+	if (!status)
+		status = start_server(r);
 	if (status) {
 		close_all(r);
 		return status;
@@ -397,6 +448,7 @@ static void tear_down(struct relay *r)
 	trimmer_stop(&r->trimmer);
 	if (r->loop)
 		loop_free(r->loop);
+	tls_reload_free(&r->tls);
 	stats_free(r->stats);
 	journal_free(r->journal);
 	continuation_free(r->continuation);

@@ -13,6 +13,7 @@
 #include "relay/conf_reload.h"
 #include "relay/journal.h"
 #include "relay/stats.h"
+#include "relay/tls_reload.h"
 #include "relay/trimmer.h"
 #include "relay/waitq.h"
 #include "slots/slot_env.h"
@@ -41,6 +42,7 @@ struct relay {
 	char *root, *profile;
 	struct conf *conf;
 	struct conf_reload conf_reload;
+	struct tls_reload tls;	    /* certificate of the listeners that have TLS */
 	struct conf *conf_at_start; /* what keys that need a restart still have */
 	struct slot_table *slots;
 	struct fetch_pool *pool;

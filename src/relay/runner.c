@@ -40,7 +40,7 @@ static void direct_url(const struct runner_place *place, const struct codex_cred
 
 static struct fetch_pool *direct_pool(const struct runner_place *place)
 {
-	return place->relay->pool;
+	return place->pool;
 }
 
 static const struct runner direct = {
@@ -65,7 +65,7 @@ static void on_gateway(struct openclaw_use *use, const char *problem)
 static bool openclaw_open(struct runner_place *place, const struct slot *s)
 {
 	place->gateway.on_ready = on_gateway;
-	openclaw_gateways_ask(place->relay->gateways, s, &place->gateway);
+	openclaw_gateways_ask(place->gateways, s, &place->gateway);
 	return false;
 }
 

@@ -12,9 +12,10 @@
 #include "relay/answer.h"
 #include "relay/relay.h"
 
-/* A place to run one attempt. Embedded in the exchange, which leaves it before it dies. */
+/* A place to run one attempt. Embedded in its user (an exchange), who leaves it before he dies. */
 struct runner_place {
-	struct relay *relay;
+	struct fetch_pool *pool;	    /* that goes to the backend */
+	struct openclaw_gateways *gateways; /* may be NULL for a runner that does not start any */
 	/* Once, never from inside of open(), unless left before. problem NULL: it may be used. */
 	void (*on_open)(struct runner_place *place, const char *problem);
 	struct openclaw_use gateway; /* private */

@@ -27,6 +27,16 @@ static size_t count_enabled(struct relay *r)
 	return enabled;
 }
 
+static void write_listeners(struct jw *w, struct relay *r)
+{
+	const char *address;
+
+	jw_karr(w, "listeners");
+	for (size_t i = 0; (address = http_server_address_at(r->server, i)); i++)
+		jw_str(w, sv_cstr(address));
+	jw_end(w);
+}
+
 static void write_health(struct jw *w, struct relay *r, bool ok, int64_t now_ms)
 {
 	char time[CLOCK_ISO_SIZE];
@@ -37,6 +47,7 @@ static void write_health(struct jw *w, struct relay *r, bool ok, int64_t now_ms)
 	jw_kstr(w, "time", sv_cstr(time));
 	jw_kstr(w, "version", SV(RELAY_VERSION));
 	jw_kstr(w, "listen", sv_cstr(http_server_address(r->server)));
+	write_listeners(w, r);
 	jw_ki64(w, "slots", (int64_t)slot_table_count(r->slots));
 	write_busy(w, r);
 	jw_kobj(w, "slotsDetail");
@@ -57,6 +68,7 @@ static void write_health(struct jw *w, struct relay *r, bool ok, int64_t now_ms)
 		jw_kstr(w, "configError", sv_cstr(r->conf_reload.problem));
 	else
 		jw_knull(w, "configError");
+	tls_reload_write(&r->tls, w);
 	jw_end(w);
 }
 

@@ -67,7 +67,8 @@ static void on_read(void *arg)
 	struct auth_watch *w = r->owner;
 	struct slot *s = slot_table_find(w->env->table, r->id);
 
-	if (w->stopped || !s || s->unsaved || strcmp(s->auth_file, r->auth_file) != 0)
+	if (w->stopped || !s || !s->base_url || s->unsaved ||
+		strcmp(s->auth_file, r->auth_file) != 0)
 		; /* nobody's any more, or not to be replaced by what is older */
 	else if (r->err)
 		log_warn("slot.credential", sv_cstr(r->problem), 0);
@@ -100,11 +101,37 @@ static struct sv dir_of(const char *auth_file)
 	return sv_make(auth_file, slash == auth_file ? 1 : (size_t)(slash - auth_file));
 }
 
+static void on_dir(void *arg, const char *name);
+
+/* From now on the directory that has this path now, if there is one. */
+static void watch_again(struct place *p)
+{
+	struct dir_watch *former = p->watch;
+
+	p->watch = NULL;
+	if (dir_watch_new(p->owner->env->loop, p->dir, on_dir, p, &p->watch) != 0)
+		p->watch = NULL;
+	dir_watch_free(former);
+}
+
+/* Of a directory that is deleted its own name is told. */
+static bool may_be_gone(const struct place *p, const char *name)
+{
+	const char *slash = strrchr(p->dir, '/');
+
+	return !name || strcmp(name, slash ? slash + 1 : p->dir) == 0;
+}
+
 static void on_dir(void *arg, const char *name)
 {
 	struct place *p = arg;
 	struct slot_table *table = p->owner->env->table;
 
+	/* It may have been made again: what is in there now was not seen coming. */
+	if (may_be_gone(p, name)) {
+		watch_again(p);
+		name = NULL;
+	}
 	for (size_t i = 0; i < slot_table_count(table); i++) {
 		const struct slot *s = slot_table_at(table, i);
 
@@ -129,8 +156,8 @@ static void use_place(struct auth_watch *w, struct sv dir)
 	}
 	p->in_use = true;
 	/* One that is not there yet comes with an import, and then slots.json changes too. */
-	if (!p->watch && dir_watch_new(w->env->loop, p->dir, on_dir, p, &p->watch) != 0)
-		p->watch = NULL;
+	if (!p->watch)
+		watch_again(p);
 }
 
 static void drop_unused(struct auth_watch *w)

@@ -66,9 +66,12 @@ static void set_state(struct refresh_job *j, enum state next)
 	j->state = next;
 }
 
+/* NULL also when it has no address any more: then it has no use for a token (slot.h). */
 static struct slot *slot_of(struct refresh_job *j)
 {
-	return slot_table_find(j->env->table, j->id);
+	struct slot *s = slot_table_find(j->env->table, j->id);
+
+	return s && s->base_url ? s : NULL;
 }
 
 static void work(struct refresh_job *j, void (*on_pool)(void *arg), void (*on_loop)(void *arg))

@@ -461,6 +461,8 @@ static enum refresh_end standing(const struct slot *s, int64_t now_ms)
 {
 	if (s->reauth_required)
 		return REFRESH_END_REAUTH;
+	if (secret_is_empty(&s->access))
+		return REFRESH_END_FAILED;
 	return slot_needs_token(s, now_ms) ? REFRESH_END_FAILED : REFRESH_END_READY;
 }
 

@@ -49,7 +49,8 @@ struct slot {
 	char *base_url;	 /* normal form without "/codex"; NULL: models.json is broken, no credential
 			  */
 
-	/* Credential, from auth_file; set by slot_take_grant(). */
+	/* Credential, from auth_file; set by slot_take_credential(). None while there is no
+	 * base_url. */
 	struct secret access, refresh;
 	char *account_id, *user_id, *email;
 	int64_t expires_ms;	      /* 0: unknown */

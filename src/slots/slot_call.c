@@ -156,6 +156,8 @@ static void on_token(struct refresh_wait *w, enum refresh_result result)
 
 	if (!s)
 		finish(c, NULL, "the slot is gone");
+	else if (secret_is_empty(&s->access))
+		finish(c, NULL, "the slot has no credential"); /* not any more */
 	else if (result == REFRESH_REAUTH)
 		finish(c, NULL, "the slot's login is not valid any more: log in again");
 	else if (result == REFRESH_FAILED)

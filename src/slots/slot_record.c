@@ -276,7 +276,7 @@ void slot_record_merge(json_t *record, json_t *usage, json_t *runtime, json_t *r
 		"resetCredits", "cooldownReason", "reauthRequired", "refusedFingerprint"};
 	json_t *old_relay = json_object_get(record, "relay");
 
-	for (size_t i = 0; i < ARRAY_LEN(dropped); i++)
+	for (size_t i = 0; relay && i < ARRAY_LEN(dropped); i++)
 		json_object_del(old_relay, dropped[i]);
 	merge_member(record, "usage", usage);
 	merge_member(record, "runtime", runtime);

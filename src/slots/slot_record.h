@@ -25,7 +25,8 @@ json_t *slot_record_usage_at(const struct slot *s, int64_t now_ms);
 json_t *slot_record_windows(const struct slot *s);
 /* And back: windows that are missing or odd are unknown. */
 void slot_record_read_windows(struct meters *m, const json_t *windows);
-/* Puts such members into a record: what they do not know stays. Steals members. */
+/* Puts such members into a record: what they do not know stays. Steals members. NULL: that member
+ * stays as it is. */
 void slot_record_merge(json_t *record, json_t *usage, json_t *runtime, json_t *relay);
 /* The meter that stands for a kind: the month's when there is no week's. NULL when unknown. */
 const struct meter *slot_record_meter(const struct slot *s, enum meter_kind kind);

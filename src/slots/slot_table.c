@@ -145,7 +145,6 @@ static void keep_credential_state(struct slot *s, struct slot *old)
 {
 	char fingerprint[33], old_fingerprint[33];
 
-	s->grants = old->grants + 1;
 	slot_grant_fingerprint(s, fingerprint);
 	slot_grant_fingerprint(old, old_fingerprint);
 	if (old->unsaved) {
@@ -199,6 +198,8 @@ static void adopt(struct slot *in_table, struct slot *fresh)
 	in_table->inflight = old.inflight;
 	in_table->turn = old.turn;
 	in_table->cooldowns = old.cooldowns;
+	/* Who reads the file just now may have read an older one. */
+	in_table->grants = old.grants + 1;
 	/* Another account took the slot's place: what was learnt of the old one says nothing of it.
 	 */
 	if (!slot_is_account(in_table, fresh->account_id, fresh->user_id))

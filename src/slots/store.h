@@ -29,6 +29,11 @@ int store_load(const char *root, struct conf *conf, struct slot_table *t,
  */
 struct store_save;
 struct store_save *store_save_begin(const char *root, struct slot_table *t);
+/*
+ * For a command, beside which a relay may run: of runtime and relay only what changed since the
+ * slots were read, and not over what somebody else has changed meanwhile.
+ */
+struct store_save *store_save_begin_changes(const char *root, struct slot_table *t);
 int store_save_commit(struct store_save *save) MUST_CHECK;
 /* After a failed commit, on the loop: what it held is dirty again. */
 void store_save_undo(struct store_save *save, struct slot_table *t);

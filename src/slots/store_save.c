@@ -15,6 +15,9 @@ struct saved_slot {
 	int64_t reset_at_ms;
 	bool dead;
 	char last_error[256]; /* of a dead one */
+	/* A command's: the record as it was read, and what that told of the slot. NULL: the
+	 * relay's, who owns it all. */
+	json_t *read, *read_runtime, *read_relay;
 };
 
 struct store_save {
@@ -38,7 +41,19 @@ static void snapshot(struct saved_slot *saved, struct slot *s)
 	s->dead = false;
 }
 
-struct store_save *store_save_begin(const char *root, struct slot_table *t)
+static void remember_read(struct saved_slot *saved, const struct slot *s)
+{
+	struct slot then = {.record = s->record};
+
+	slot_record_read(&then);
+	saved->read = json_incref(s->record);
+	saved->read_runtime = slot_record_runtime(&then);
+	saved->read_relay = slot_record_relay(&then);
+	free(then.usage_5h_text);
+	free(then.usage_week_text);
+}
+
+static struct store_save *begin(const char *root, struct slot_table *t, bool only_changes)
 {
 	struct store_save *save = mem_zalloc(sizeof(*save));
 
@@ -47,10 +62,33 @@ struct store_save *store_save_begin(const char *root, struct slot_table *t)
 	for (size_t i = 0; i < slot_table_count(t); i++) {
 		struct slot *s = slot_table_at(t, i);
 
-		if (s->dirty)
-			snapshot(&save->slots[save->count++], s);
+		if (!s->dirty)
+			continue;
+		if (only_changes)
+			remember_read(&save->slots[save->count], s);
+		snapshot(&save->slots[save->count++], s);
 	}
 	return save;
+}
+
+struct store_save *store_save_begin(const char *root, struct slot_table *t)
+{
+	return begin(root, t, false);
+}
+
+struct store_save *store_save_begin_changes(const char *root, struct slot_table *t)
+{
+	return begin(root, t, true);
+}
+
+/* --- what of it goes into the file --- */
+
+static void take_member(json_t *ours, const char *name, json_t *in_file)
+{
+	if (in_file)
+		json_object_set(ours, name, in_file);
+	else
+		json_object_del(ours, name);
 }
 
 /* Somebody else may have written usage meanwhile: the newer one stays. */
@@ -60,6 +98,52 @@ static bool is_newer_in_file(const json_t *record, const struct saved_slot *save
 
 	/* The file's type may be whole seconds. */
 	return stamp_read(json_object_get(usage, "checkedAt")) / 1000 > saved->checked_at_ms / 1000;
+}
+
+/* Windows count together with their usage (slot_record.h). */
+static void keep_usage(const json_t *record, struct saved_slot *saved)
+{
+	static const char *const names[] = {
+		"windows", "checkedAt", "plan", "credits", "resetCredits"};
+	const json_t *relay = json_object_get(record, "relay");
+
+	json_decref(saved->usage);
+	saved->usage = NULL;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		take_member(saved->relay, names[i], json_object_get(relay, names[i]));
+}
+
+static bool is_same(const json_t *a, const json_t *b)
+{
+	return (!a && !b) || json_equal(a, b);
+}
+
+/* ours and then: as it is, and as it was when it was read; read: how that was written. */
+static void keep_others(json_t *ours, const json_t *then, const json_t *read, const json_t *in_file,
+	const char *name)
+{
+	json_t *theirs = json_object_get(in_file, name);
+
+	if (is_same(json_object_get(ours, name), json_object_get(then, name)) ||
+		!is_same(json_object_get(read, name), theirs))
+		take_member(ours, name, theirs);
+}
+
+/* A command knows little of what happens to a slot: its relay may have written since. */
+static void keep_changes_of_others(const json_t *record, struct saved_slot *saved)
+{
+	static const char *const of_runtime[] = {
+		"cooldownUntil", "lastUsedAt", "lastError", "consecutiveFailures"};
+	static const char *const of_relay[] = {
+		"cooldownReason", "reauthRequired", "refusedFingerprint"};
+
+	for (size_t i = 0; saved->runtime && i < ARRAY_LEN(of_runtime); i++)
+		keep_others(saved->runtime, saved->read_runtime,
+			json_object_get(saved->read, "runtime"), json_object_get(record, "runtime"),
+			of_runtime[i]);
+	for (size_t i = 0; i < ARRAY_LEN(of_relay); i++)
+		keep_others(saved->relay, saved->read_relay, json_object_get(saved->read, "relay"),
+			json_object_get(record, "relay"), of_relay[i]);
 }
 
 /* The operator reset the slot meanwhile: what we know of its troubles is from before that. */
@@ -78,14 +162,12 @@ static void forget_troubles(const json_t *record, struct saved_slot *saved)
 
 static void merge(json_t *record, struct saved_slot *saved)
 {
-	json_t *usage = saved->usage;
-
-	if (is_newer_in_file(record, saved)) {
-		json_decref(usage);
-		usage = NULL;
-	}
+	if (is_newer_in_file(record, saved))
+		keep_usage(record, saved);
 	forget_troubles(record, saved);
-	slot_record_merge(record, usage, saved->runtime, saved->relay);
+	if (saved->read)
+		keep_changes_of_others(record, saved);
+	slot_record_merge(record, saved->usage, saved->runtime, saved->relay);
 	saved->usage = saved->runtime = saved->relay = NULL;
 	if (!saved->dead)
 		return;
@@ -154,6 +236,9 @@ void store_save_free(struct store_save *save)
 		json_decref(save->slots[i].usage);
 		json_decref(save->slots[i].runtime);
 		json_decref(save->slots[i].relay);
+		json_decref(save->slots[i].read);
+		json_decref(save->slots[i].read_runtime);
+		json_decref(save->slots[i].read_relay);
 	}
 	free(save->slots);
 	free(save->root);

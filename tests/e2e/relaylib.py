@@ -475,6 +475,19 @@ class Relay:
         with self._news:
             return [l for l in self.lines[since:] if event is None or l.get("event") == event]
 
+    def wait_until(self, holds):
+        """Until something holds, looked at again whenever the relay has read a file of config/. One
+        reload alone proves nothing: it also reads what it has written itself."""
+        while True:
+            mark = self.mark()
+            if holds():
+                return
+            self.wait_for("config.reload", since=mark)
+
+    def shown(self, number):
+        """A slot as the admin API of the running relay shows it."""
+        return self.get(f"/admin/slots/{number}").json["slot"]
+
     def wait_for(self, event, predicate=lambda line: True, since=0, timeout=TIMEOUT):
         """The first log line of this event behind `since` that fits, as soon as it is there."""
         deadline = time.monotonic() + timeout

@@ -143,9 +143,8 @@ def cool_down(relay, sim):
 
 
 def reset(relay, slot):
-    mark = relay.mark()
     shown = run(relay, "slot-reset", "--slot", slot)["slot"]
-    relay.wait_for("config.reload", lambda l: l["file"].endswith("slots.json") and l["ok"], mark)
+    relay.wait_until(lambda: relay.shown(slot)["runtime"]["cooldownUntil"] is None)
     return shown
 
 

@@ -210,9 +210,8 @@ def test_gateway_that_died_is_started_again(claw, gateway_relay):
 def test_new_credential_brings_a_new_gateway(claw, gateway_relay, sim):
     relay = gateway_relay()
     assert relay.chat().status == 200
-    mark = relay.mark()
     relay.add_slot(1, account=2)
-    relay.wait_for("config.reload", since=mark)
+    relay.wait_until(lambda: relay.shown(1)["sourceMeta"]["email"] == relay.profile(1)["email"])
     mark = relay.mark()
     assert relay.chat().status == 200
     assert "changed" in leaving(relay, since=mark)["reason"]
@@ -228,9 +227,8 @@ def test_running_request_ends_on_the_old_gateway(claw, gateway_relay):
     assert stream.read_to("response.output_text.delta")
     old = claw.runs("gateway")[0]["pid"]
     claw.says("gateway")
-    mark = relay.mark()
     relay.add_slot(1, account=2)
-    relay.wait_for("config.reload", since=mark)
+    relay.wait_until(lambda: relay.shown(1)["sourceMeta"]["email"] == relay.profile(1)["email"])
     assert relay.chat("new").status == 200
     assert old in claw.living()
     stream.close()
@@ -353,6 +351,51 @@ def test_proxy_of_upstream_is_not_asked_for_the_gateway(claw, start_relay, monke
         runner={"backend": "openclaw"}, upstream={"proxy": "http://127.0.0.1:1"}))
     assert relay.chat().status == 200
     assert claw.runs("gateway")[0]["env"]["http_proxy"] == "http://127.0.0.1:1"
+
+
+# --- test-runner
+
+@pytest.fixture
+def resting_relay(claw, start_relay):
+    """Files of a relay whose runner is the stand-in; it does not serve."""
+    return start_relay(slots=1, start=False, config=claw.config(
+        runner={"backend": "openclaw"}, openclaw={"startTimeoutSeconds": 20}))
+
+
+def test_runner_command_asks_the_slots_gateway(claw, resting_relay, sim):
+    result = resting_relay.cli("test-runner", "--slot", "1", "--prompt", "through it", "--model", "gpt-5.5")
+    assert (result["slot"], result["text"], result["model"]) == ("slot-1", "through it", "gpt-5.5")
+    request, = claw.requests()
+    assert request["body"]["model"] == "openclaw/relay"
+    assert request["headers"]["x-openclaw-model"] == "openai-codex/gpt-5.5"
+    assert not sim.requests(path="/backend-api/codex/responses")
+    assert rooms(resting_relay) == [] and not claw.living()
+
+
+@pytest.mark.parametrize("behavior, told", [
+    ({"exit": 1, "stderr": "Config invalid"}, "did not start: exit status 1 (Config invalid)"),
+    ({"turn": "refuse"}, "internal error"),
+    ({"turn": "die"}, "slot-1: "),
+])
+def test_runner_command_tells_why_the_gateway_failed(claw, resting_relay, behavior, told):
+    claw.says("gateway", **behavior)
+    done = resting_relay.run("test-runner", "--slot", "1", "--prompt", "x")
+    assert done.returncode == 1 and told in done.stderr
+    assert rooms(resting_relay) == [] and not claw.living()
+
+
+@pytest.mark.parametrize("behavior", [{"turn": "stall"}, {"mode": "hang"}])
+def test_runner_command_that_is_interrupted_takes_its_gateway_along(claw, resting_relay, behavior):
+    claw.says("gateway", **behavior)
+    with Watch(claw.place) as watch:
+        command = subprocess.Popen(
+            [resting_relay.binary, "--runtime-root", resting_relay.root, "test-runner", "--slot", "1",
+             "--prompt", "x"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (claw.requests() if "turn" in behavior else claw.runs("gateway")):
+            assert watch.changes(timeout=60), "nobody asked"
+    command.send_signal(signal.SIGINT)
+    assert command.wait(60) == -signal.SIGINT
+    assert rooms(resting_relay) == [] and not claw.living()
 
 
 # --- usage

@@ -231,9 +231,8 @@ def test_store_that_is_broken_is_refused(home, empty, text):
 def test_running_relay_uses_the_slots_at_once(home, start_relay):
     home.put(1, 1)
     relay = start_relay(slots=0)
-    mark = relay.mark()
     run(relay, "sync-slots")
-    relay.wait_for("config.reload", since=mark)
+    relay.wait_until(lambda: relay.health()["slots"] == 1)
     assert relay.chat().status == 200
     stored(relay, 1)
 

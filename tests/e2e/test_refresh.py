@@ -1,5 +1,6 @@
 """Tokens that expire, are refused, rotate, get lost: one refresh, durable, and never a second one."""
 import copy
+import datetime
 import os
 import resource
 import signal
@@ -45,16 +46,22 @@ def age_token(sim, account, left):
     sim.advance(TOKEN_LIFE - left)
 
 
+def knows_its_file(relay, number):
+    told = datetime.datetime.fromisoformat(relay.shown(number)["expiresAt"].replace("Z", "+00:00"))
+    return round(told.timestamp() * 1000) == relay.profile(number)["expires"]
+
+
 def import_again(relay, number, *others):
     """What the simulator's account has now becomes the slot's, also in relays that run."""
-    running = [r for r in (relay, *others) if r.process]
-    marks = [r.mark() for r in running]
     relay.add_slot(number)
-    for one, mark in zip(running, marks):
-        one.wait_for("config.reload", lambda l: l["file"] == "config/slots.json", since=mark)
+    for one in (relay, *others):
+        if one.process:
+            one.wait_until(lambda one=one: knows_its_file(one, number))
 
 
 def expire(sim, relay, number, *others, left=-60):
+    """What the issuer is to answer is told to the simulator before: the relay's own plan may ask it
+    as soon as the slot has such a token."""
     age_token(sim, number, left)
     import_again(relay, number, *others)
 
@@ -117,8 +124,8 @@ def test_expired_slot_hit_by_two_relays_and_two_commands_is_refreshed_once(sim, 
 
 def test_refresh_costs_no_file_access_for_each_waiting_request(sim, start_relay):
     relay = start_relay(slots=1, config={"slotConcurrency": 100})
-    expire(sim, relay, 1)
     sim.script(1, {"path": PATH, "delay_ms": 300})
+    expire(sim, relay, 1)
     agent = relay.path("state/slots/slot-1/agent")
     with Watch(agent, relay.path("run")) as watch:
         replies = in_parallel([lambda: relay.responses("hello")] * 60)
@@ -189,8 +196,8 @@ def test_request_waits_for_the_token_of_an_expired_slot(sim, start_relay):
 
 def test_token_about_to_expire_serves_while_it_is_refreshed(sim, start_relay):
     relay = start_relay(slots=1)
-    expire(sim, relay, 1, left=120)
     sim.script(1, {"path": PATH, "stall": True})
+    expire(sim, relay, 1, left=120)
     reply = relay.responses("hello")
     assert reply.status == 200
     sim.wait("requests==1,active==1", path=PATH)
@@ -254,8 +261,8 @@ def test_401_for_a_fresh_token_too_is_the_end_of_the_login(sim, start_relay):
 @pytest.mark.parametrize("code", PERMANENT)
 def test_permanent_refusal_needs_a_login_across_restarts(sim, start_relay, code):
     relay = start_relay(slots=2)
-    expire(sim, relay, 1)
     sim.script(1, {"path": PATH, "status": 400, "body": {"error": {"code": code, "message": "x"}}})
+    expire(sim, relay, 1)
     reply = relay.responses("hello")
     assert reply.status == 200 and reply.headers["x-relay-slot-id"] == "slot-2"
     assert relay.wait_for("slot.refresh")["result"] == "reauth_required"
@@ -283,9 +290,9 @@ def test_one_slot_with_a_dead_login_says_so(sim, start_relay):
 
 def test_newer_grant_in_the_file_wins_over_a_refusal(sim, start_relay):
     relay = start_relay(slots=1)
-    expire(sim, relay, 1)
     sim.script(1, {"path": PATH, "status": 400, "delay_ms": 1000,
                    "body": {"error": "invalid_grant"}})
+    expire(sim, relay, 1)
     asked = Background(lambda: relay.responses("say exactly: newer"))
     sim.wait("requests==1,active==1", path=PATH)
     sim.set_account(1, login=True)  # by a program that knows nothing of locks
@@ -301,9 +308,9 @@ def test_newer_grant_in_the_file_wins_over_a_refusal(sim, start_relay):
 
 def test_retry_after_of_the_issuer_is_kept(sim, start_relay):
     relay = start_relay(slots=1)
-    expire(sim, relay, 1)
     sim.script(1, {"path": PATH, "status": 429, "headers": {"retry-after": "120"},
                    "body": {"error": {"code": "rate_limit_exceeded"}}})
+    expire(sim, relay, 1)
     for _ in range(3):
         reply = relay.responses("hello")
         assert (reply.status, reply.json["error"]["code"]) == (503, "token_refresh_failed")
@@ -323,8 +330,8 @@ def test_retry_after_of_the_issuer_is_kept(sim, start_relay):
 ], ids=["500", "503", "400"])
 def test_refusal_for_now_goes_to_another_slot_and_is_tried_again(sim, start_relay, answer):
     relay = start_relay(slots=2)
-    expire(sim, relay, 1)
     sim.script(1, {"path": PATH, **answer})
+    expire(sim, relay, 1)
     reply = relay.responses("hello")
     assert (reply.status, reply.headers["x-relay-slot-id"]) == (200, "slot-2")
     assert [l["next"] for l in relay.lines_of(reply, "token.failed")] == ["other_slot"]
@@ -359,8 +366,8 @@ LOST = [
 @pytest.mark.parametrize("answer", LOST, ids=["reset", "502", "empty", "no_token", "html"])
 def test_lost_answer_is_never_asked_for_again(sim, start_relay, answer):
     relay = start_relay(slots=1)
-    expire(sim, relay, 1)
     sim.script(1, {"path": PATH, **answer})
+    expire(sim, relay, 1)
     assert relay.responses("hello").status == 502
     assert state_of(relay) == "reauth_required"
     assert relay.run("slot-refresh", "--slot", "1").returncode == 1
@@ -440,9 +447,9 @@ def test_command_killed_in_a_refresh_is_noticed_by_the_running_relay(sim, start_
 
 def test_client_that_goes_does_not_stop_the_refresh(sim, start_relay):
     relay = start_relay(slots=1)
+    sim.script(1, {"path": PATH, "delay_ms": 500})
     expire(sim, relay, 1)
     before = relay.profile(1)["refresh"]
-    sim.script(1, {"path": PATH, "delay_ms": 500})
     with relay.stream("hello"):
         sim.wait("requests==1,active==1", path=PATH)
     assert relay.wait_for("request.finish")["status"] == 499
@@ -454,9 +461,9 @@ def test_client_that_goes_does_not_stop_the_refresh(sim, start_relay):
 
 def test_answer_that_comes_during_the_shutdown_is_written(sim, start_relay):
     relay = start_relay(slots=1, config={"drainTimeoutSeconds": 0})
+    sim.script(1, {"path": PATH, "delay_ms": 2000})
     expire(sim, relay, 1)
     before = relay.profile(1)["refresh"]
-    sim.script(1, {"path": PATH, "delay_ms": 2000})
     asked = Background(lambda: relay.responses("hello"))
     sim.wait("requests==1,active==1", path=PATH)
     relay.stop()
@@ -470,8 +477,8 @@ def test_answer_that_comes_during_the_shutdown_is_written(sim, start_relay):
 
 def test_issuer_that_stays_silent_does_not_hold_up_the_shutdown(sim, start_relay):
     relay = start_relay(slots=1, config={"drainTimeoutSeconds": 0})
-    expire(sim, relay, 1)
     sim.script(1, {"path": PATH, "stall": True})
+    expire(sim, relay, 1)
     asked = Background(lambda: relay.responses("hello"))
     sim.wait("requests==1,active==1", path=PATH)
     began = time.monotonic()
@@ -508,8 +515,8 @@ def read_cmdline(pid):
 
 def test_grant_that_cannot_be_written_is_kept_and_written_later(sim, start_relay):
     relay = start_relay(slots=1)
-    expire(sim, relay, 1)
     sim.script(1, {"path": PATH, "delay_ms": 700})
+    expire(sim, relay, 1)
     asked = Background(lambda: relay.responses("say exactly: served"))
     sim.wait("requests==1,active==1", path=PATH)
     limit_files(relay, 16)

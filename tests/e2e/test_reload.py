@@ -261,3 +261,39 @@ def test_a_hundred_edits_in_a_row_end_with_the_last_one(sim, relay):
     assert shown["usageTtlSeconds"] == 1099
     assert all(l["ok"] for l in reloads(relay))
     assert len(responses_text(stream.result()).split()) == 60
+
+
+def test_slot_without_an_address_asks_nobody_whatever_comes_into_its_auth_file(sim, start_relay):
+    relay = start_relay(slots=1)
+    agent = "state/slots/slot-1/agent"
+    relay.write_json(f"{agent}/models.json", {"providers": {"openai-codex": {"baseUrl": "no address"}}})
+    relay.write_json("config/slots.json", relay.read_json("config/slots.json"))
+    relay.wait_until(lambda: relay.shown(1)["reason"] == "no_credential")
+    doc = relay.read_json(f"{agent}/auth-profiles.json")
+    doc["profiles"]["openai-codex:default"]["access"] = "another-token"
+    with Watch(relay.path(agent), mask=CLOSE_NOWRITE) as reads:
+        relay.write_json(f"{agent}/auth-profiles.json", doc)
+        reads.wait_read(relay.path(f"{agent}/auth-profiles.json"))
+    for _ in range(2):
+        reply = relay.post("/admin/refresh-usage", {})
+        assert reply.status == 502 and "slot-1: the slot has no credential" in reply.text
+    told = relay.shown(1)
+    assert told["reason"] == "no_credential" and "baseUrl" in told["runtime"]["lastError"]
+
+
+def test_auth_file_of_a_slot_that_was_removed_and_made_again_at_once_is_watched(sim, start_relay):
+    relay = start_relay(slots=1)
+    relay.signal(signal.SIGSTOP)
+    try:
+        relay.cli("slot-remove", "--slot", "1")
+        relay.add_slot(1)
+    finally:
+        relay.signal(signal.SIGCONT)
+    name = "state/slots/slot-1/agent/auth-profiles.json"
+    relay.wait_for("config.reload")
+    assert relay.responses().status == 200
+    doc = relay.read_json(name)
+    doc["profiles"]["openai-codex:default"]["access"] = "another-token"
+    mark = relay.mark()
+    relay.write_json(name, doc)
+    assert relay.wait_for("slot.credential", since=mark, timeout=10)["slot_id"] == "slot-1"

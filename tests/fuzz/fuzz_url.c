@@ -103,6 +103,30 @@ static void check_listen(struct sv text)
 	buf_fini(&whole);
 }
 
+static void check_listener(struct sv text)
+{
+	struct listen_address at;
+	struct buf whole;
+
+	if (url_parse_listener(text, &at) != 0)
+		return;
+	buf_init(&whole, MIB(1));
+	if (at.kind == LISTEN_UNIX) {
+		buf_addf(&whole, "unix:%s", at.path);
+		assert(sv_eq(buf_sv(&whole), text));
+	} else {
+		struct listen_address again;
+
+		if (at.kind == LISTEN_TLS)
+			buf_add_lit(&whole, "tls://");
+		add_authority(&whole, sv_cstr(at.host), at.port);
+		assert(url_parse_listener(buf_sv(&whole), &again) == 0);
+		assert(again.kind == at.kind && again.port == at.port);
+		assert(strcmp(again.host, at.host) == 0);
+	}
+	buf_fini(&whole);
+}
+
 static void check_escapes(struct sv text)
 {
 	struct buf escaped;
@@ -143,6 +167,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_url(text);
 	check_base(text);
 	check_listen(text);
+	check_listener(text);
 	check_escapes(text);
 	check_query(text);
 	return 0;

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { TEXTS_MAX = 8 };
+enum { TEXTS_MAX = 12 };
 
 /* One for every key: what is there by default, what is taken, and what is refused. JSON texts. */
 struct key_case {
@@ -31,8 +31,15 @@ struct key_case {
 #define INT_BAD(below, above) "\"1\"", "1.5", "true", "[]", below, above
 
 static const struct key_case cases[] = {
-	{"listen", "\"127.0.0.1:8787\"", {"\"[::1]:1\"", "\"0.0.0.0:0\"", "\":80\""},
-		{"8787", "\"\"", "\"host\"", "\"a:70000\"", "{}"}, "an address as"},
+	{"listen", "\"127.0.0.1:8787\"",
+		{"\"[::1]:1\"", "\"0.0.0.0:0\"", "\":80\"", "\"tls://[::1]:1\"", "\"unix:/a b\"",
+			"[\":80\",\"tls://:443\",\"unix:run/s\"]"},
+		{"8787", "\"\"", "\"host\"", "\"a:70000\"", "{}", "[]", "[1]",
+			"[\":80\",\"tls://\"]", "\"unix:\"", "\"https://a:1\""},
+		"an address as"},
+	{"tls.cert", "\"tls/cert.pem\"", {"\"/c\""}, {"\"\"", "1"}, "a path"},
+	{"tls.key", "\"tls/key.pem\"", {"\"/k\""}, {"\"\"", "1"}, "a path"},
+	{"tls.minVersion", "\"1.2\"", {"\"1.3\""}, {"1.3", "\"1.1\""}, "one of \"1.2\", \"1.3\""},
 	{"authToken", "\"relay-dev-token\"", {"\"x\""}, {"\"\"", "\"a b\"", "\"a\\n\"", "1"},
 		"a token"},
 	{"authTokenAliases", "[]", {"[\"a\",\"b\"]", "[]"}, {"\"a\"", "[1]", "[\"\"]", "{}"},
@@ -575,6 +582,50 @@ static void test_admin_token_must_differ(void **state)
 	}
 }
 
+/* listen as text of the file, what stands for it where one address is wanted, and as it goes back.
+ */
+static void test_one_listener_and_several(void **state)
+{
+	static const struct {
+		const char *text, *first, *second;
+		bool has_tls;
+	} rows[] = {
+		{"\":1\"", ":1", NULL, false},
+		{"[\":1\"]", ":1", NULL, false},
+		{"[\"tls://:2\",\":1\"]", ":1", ":1", true},
+		{"[\"unix:run/s\",\"unix:/s\"]", "unix:run/s", "unix:/s", false},
+		{"\"tls://:2\"", "tls://:2", NULL, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct conf_error err;
+		char text[256], *back, *second, *root;
+		struct conf *c;
+		json_t *doc;
+
+		snprintf(text, sizeof(text), "{\"listen\":%s}", rows[i].text);
+		assert_int_equal(parse(text, &c, &err), 0);
+		assert_string_equal(c->listen, rows[i].first);
+		assert_int_equal(conf_listen_has_tls(&c->listeners), rows[i].has_tls);
+		second = conf_listen_address(&c->listeners, 1, "/r");
+		assert_true(!second == !rows[i].second);
+		if (second)
+			assert_string_equal(second, rows[i].second);
+		root = conf_listen_address(&c->listeners, 0, "/r/");
+		if (strcmp(c->listen, "unix:run/s") == 0)
+			assert_string_equal(root, "unix:/r/run/s");
+		doc = conf_json(c, false, false);
+		back = json_dumps(json_object_get(doc, "listen"), JSON_ENCODE_ANY | JSON_COMPACT);
+		assert_string_equal(back, rows[i].text);
+		free(back);
+		free(root);
+		free(second);
+		json_decref(doc);
+		conf_unref(c);
+	}
+}
+
 static void note_key(void *arg, const struct conf_key *key)
 {
 	struct buf *names = arg;
@@ -624,6 +675,7 @@ int main(void)
 		cmocka_unit_test(test_show_leaves_secrets_out),
 		cmocka_unit_test(test_admin_token_is_a_separate_one),
 		cmocka_unit_test(test_admin_token_must_differ),
+		cmocka_unit_test(test_one_listener_and_several),
 		cmocka_unit_test(test_changes_are_named),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_references),

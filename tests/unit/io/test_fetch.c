@@ -398,11 +398,11 @@ static void serve_unread(struct connection *c)
 
 static void test_idle_timeout(void **state)
 {
-	struct probe p = fetch_once(serve_nothing, (struct fetch_request){.idle_timeout_ms = 50});
+	struct probe p = fetch_once(serve_nothing, (struct fetch_request){.idle_timeout_ms = 200});
 
 	(void)state;
 	assert_outcome(&p, FETCH_IDLE, 0);
-	p = fetch_once(serve_head_only, (struct fetch_request){.idle_timeout_ms = 50});
+	p = fetch_once(serve_head_only, (struct fetch_request){.idle_timeout_ms = 1000});
 	assert_outcome(&p, FETCH_IDLE, 200);
 	assert_string_equal(p.body, "abc");
 }
@@ -457,7 +457,7 @@ static void test_slow_upload_is_not_idle(void **state)
 static void test_total_timeout(void **state)
 {
 	struct probe p = fetch_once(serve_head_only,
-		(struct fetch_request){.idle_timeout_ms = 9000, .total_timeout_ms = 50});
+		(struct fetch_request){.idle_timeout_ms = 30000, .total_timeout_ms = 1000});
 
 	(void)state;
 	assert_outcome(&p, FETCH_TIMEOUT, 200);
@@ -547,7 +547,7 @@ static void test_paused_fetch_has_bounded_memory(void **state)
 	timer_init(&p.timer, loop, on_resume_time);
 	rss_before = rss_bytes();
 	/* Shorter than the stall: paused time does not count. */
-	probe_start(&p, (struct fetch_request){.idle_timeout_ms = 200});
+	probe_start(&p, (struct fetch_request){.idle_timeout_ms = 2000});
 	loop_run(loop);
 	pool_close();
 	server_stop();
@@ -561,7 +561,7 @@ static void pause_at_once(struct probe *p)
 {
 	p->paused = true;
 	fetch_pause(p->fetch);
-	timer_start(&p->timer, 30);
+	timer_start(&p->timer, 900);
 }
 
 static void resume_twice(struct timer *t)
@@ -582,7 +582,7 @@ static void test_pause_in_on_head(void **state)
 	server_start(serve_plain);
 	pool_open((struct fetch_options){0});
 	timer_init(&p.timer, loop, resume_twice);
-	probe_start(&p, (struct fetch_request){.idle_timeout_ms = 15});
+	probe_start(&p, (struct fetch_request){.idle_timeout_ms = 600});
 	loop_run(loop);
 	pool_close();
 	server_stop();

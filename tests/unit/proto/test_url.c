@@ -249,6 +249,48 @@ static void a_listen_host_must_fit(void **state)
 	assert_int_equal(url_parse_listen(SV("1"), host, sizeof(host), &port), -EINVAL);
 }
 
+static void listeners_have_a_kind(void **state)
+{
+	struct listen_address at = {.port = 42};
+	char long_path[200] = "unix:";
+
+	(void)state;
+	assert_int_equal(url_parse_listener(SV("[::1]:80"), &at), 0);
+	assert_int_equal(at.kind, LISTEN_TCP);
+	assert_string_equal(at.host, "::1");
+	assert_int_equal(at.port, 80);
+	assert_int_equal(url_parse_listener(SV("tls://:8443"), &at), 0);
+	assert_int_equal(at.kind, LISTEN_TLS);
+	assert_string_equal(at.host, "");
+	assert_int_equal(at.port, 8443);
+	assert_int_equal(url_parse_listener(SV("unix:/run/a b.sock"), &at), 0);
+	assert_int_equal(at.kind, LISTEN_UNIX);
+	assert_string_equal(at.path, "/run/a b.sock");
+	memset(long_path + 5, 'x', LISTEN_PATH_SIZE - 1);
+	assert_int_equal(url_parse_listener(sv_cstr(long_path), &at), 0);
+	assert_int_equal(strlen(at.path), LISTEN_PATH_SIZE - 1);
+	memset(long_path + 5, 'x', LISTEN_PATH_SIZE);
+	assert_int_equal(url_parse_listener(sv_cstr(long_path), &at), -ENAMETOOLONG);
+}
+
+static void refuses_other_listeners(void **state)
+{
+	static const char *const rows[] = {"", "unix:", "unix:/", "unix:/run/", "unix:/a\nb",
+		"tls:", "tls://", "tls://h", "TLS://h:1", "tls://tls://h:1", "https://h:1", "unix",
+		"tls://unix:/a"};
+	struct listen_address at = {.port = 42};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sv text = exact_copy(rows[i]);
+
+		if (url_parse_listener(text, &at) != -EINVAL)
+			fail_msg("accepted: %s", rows[i]);
+		free((char *)(uintptr_t)text.p);
+		assert_int_equal(at.port, 42);
+	}
+}
+
 static void finds_the_base_of_every_form(void **state)
 {
 	static const char *const rows[][2] = {
@@ -390,6 +432,8 @@ int main(void)
 		cmocka_unit_test(parses_listen_addresses),
 		cmocka_unit_test(refuses_other_listen_addresses),
 		cmocka_unit_test(a_listen_host_must_fit),
+		cmocka_unit_test(listeners_have_a_kind),
+		cmocka_unit_test(refuses_other_listeners),
 		cmocka_unit_test(finds_the_base_of_every_form),
 		cmocka_unit_test(a_base_must_be_a_url_without_query),
 		cmocka_unit_test(unescapes_query_values),

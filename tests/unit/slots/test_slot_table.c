@@ -473,15 +473,19 @@ static void test_another_account_starts_afresh(void **state)
 	struct slot_table *t = rig_table(1);
 	struct slot *s = slot_table_at(t, 0);
 	struct slot *fresh = rig_slot("slot-1");
+	unsigned grants;
 
 	(void)state;
 	s->account_id = mem_strdup("a");
+	grants = s->grants = fresh->grants = 7;
 	fresh->account_id = mem_strdup("b");
 	s->cooldown_until_ms = NOW_MS + 5;
 	set_week(t, "slot-1", 0);
 	slot_table_put(t, fresh);
 	assert_int_equal(s->cooldown_until_ms, 0);
 	assert_true(slot_left_pct(s, METER_WEEK, NOW_MS) == -1);
+	/* Who reads its file meanwhile sees that it has another grant. */
+	assert_int_not_equal(s->grants, grants);
 	slot_table_free(t);
 }
 

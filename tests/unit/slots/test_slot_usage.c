@@ -2,6 +2,7 @@
 #include "slots/slot_usage.h"
 
 #include "rig.h"
+#include "slots/slot_record.h"
 
 enum { MINUTE_MS = 60 * 1000, HOUR_MS = 60 * MINUTE_MS, DAY_MS = 24 * HOUR_MS };
 
@@ -202,6 +203,26 @@ static void test_window_that_was_full_frees_waiters(void **state)
 	store_slot_free(s);
 }
 
+static void test_usage_alone_leaves_login_and_cooldown_as_they_are(void **state)
+{
+	json_t *record = json_loads("{\"id\":\"slot-1\",\"relay\":{\"reauthRequired\":true,"
+				    "\"refusedFingerprint\":\"f\",\"cooldownReason\":\"quota\","
+				    "\"plan\":\"plus\"}}",
+		0, NULL);
+	const json_t *relay = json_object_get(record, "relay");
+
+	(void)state;
+	slot_record_merge(record, json_pack("{s:i}", "fivePct", 30), NULL, NULL);
+	assert_int_equal(
+		json_integer_value(json_object_get(json_object_get(record, "usage"), "fivePct")),
+		30);
+	assert_true(json_is_true(json_object_get(relay, "reauthRequired")));
+	assert_string_equal(json_string_value(json_object_get(relay, "refusedFingerprint")), "f");
+	assert_string_equal(json_string_value(json_object_get(relay, "cooldownReason")), "quota");
+	assert_string_equal(json_string_value(json_object_get(relay, "plan")), "plus");
+	json_decref(record);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +233,7 @@ int main(void)
 		cmocka_unit_test(test_cooldowns),
 		cmocka_unit_test(test_answer_from_before_a_refusal_does_not_end_it),
 		cmocka_unit_test(test_window_that_was_full_frees_waiters),
+		cmocka_unit_test(test_usage_alone_leaves_login_and_cooldown_as_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

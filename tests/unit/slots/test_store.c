@@ -627,6 +627,136 @@ static void test_save_does_not_undo_a_reset_that_it_did_not_know(void **state)
 	slot_table_free(t);
 }
 
+/* --- a command beside a running relay --- */
+
+static void save_changes(const char *root, struct slot_table *t)
+{
+	struct store_save *s = store_save_begin_changes(root, t);
+
+	assert_int_equal(store_save_commit(s), 0);
+	store_save_free(s);
+}
+
+/* What the relay wrote while the command ran. */
+static void write_as_relay(const char *root)
+{
+	struct slot_table *t = load(root);
+	struct slot *s = slot_table_find(t, "slot-1");
+
+	s->last_used_ms = NOW_MS + 5000;
+	s->cooldown_until_ms = NOW_MS + 900000;
+	snprintf(s->cooldown_reason, sizeof(s->cooldown_reason), "rate_limit");
+	s->failures = 7;
+	slot_set_error(s, "rate_limit", SV("too much"));
+	slot_require_reauth(s);
+	slot_table_mark_dirty(t, s);
+	save(root, t);
+	slot_table_free(t);
+}
+
+static void test_command_writes_nothing_over_what_the_relay_wrote_meanwhile(void **state)
+{
+	struct slot_table *t;
+	struct slot *s;
+	json_t *doc, *record, *runtime, *relay;
+
+	put_original(*state);
+	t = load(*state);
+	s = slot_table_find(t, "slot-1");
+	write_as_relay(*state);
+	s->meters.window[METER_5H] =
+		(struct meter){.known = true, .used_percent = 70, .window_minutes = 300};
+	s->checked_at_ms = NOW_MS + 9000;
+	slot_set_error(s, "refresh", SV("from the command"));
+	slot_table_mark_dirty(t, s);
+	save_changes(*state, t);
+	record = record_in_file(*state, "slot-1", &doc);
+	runtime = json_object_get(record, "runtime");
+	relay = json_object_get(record, "relay");
+	assert_int_equal(int_in(runtime, "lastUsedAt"), NOW_MS + 5000);
+	assert_false(json_is_null(json_object_get(runtime, "cooldownUntil")));
+	assert_int_equal(int_in(runtime, "consecutiveFailures"), 7);
+	assert_string_equal(text_in(runtime, "lastError"), "rate_limit: too much");
+	assert_true(json_is_true(json_object_get(runtime, "x")));
+	assert_string_equal(text_in(relay, "cooldownReason"), "rate_limit");
+	assert_true(json_is_true(json_object_get(relay, "reauthRequired")));
+	assert_non_null(text_in(relay, "refusedFingerprint"));
+	/* What it asked for is its own. */
+	assert_int_equal(int_in(json_object_get(record, "usage"), "fivePct"), 30);
+	assert_non_null(json_object_get(json_object_get(relay, "windows"), "5h"));
+	json_decref(doc);
+	slot_table_free(t);
+}
+
+static void test_command_writes_what_it_found_out_of_the_login(void **state)
+{
+	struct slot_table *t;
+	struct slot *s;
+	json_t *doc, *record;
+
+	put_original(*state);
+	t = load(*state);
+	s = slot_table_find(t, "slot-1");
+	slot_set_error(s, "refresh", SV("log in again"));
+	slot_require_reauth(s);
+	slot_table_mark_dirty(t, s);
+	save_changes(*state, t);
+	record = record_in_file(*state, "slot-1", &doc);
+	assert_string_equal(
+		text_in(json_object_get(record, "runtime"), "lastError"), "refresh: log in again");
+	assert_int_equal(int_in(json_object_get(record, "runtime"), "consecutiveFailures"), 2);
+	assert_true(
+		json_is_true(json_object_get(json_object_get(record, "relay"), "reauthRequired")));
+	json_decref(doc);
+	slot_table_free(t);
+	/* And takes it back: the file's words are from before. */
+	t = load(*state);
+	s = slot_table_find(t, "slot-1");
+	assert_true(s->reauth_required);
+	s->reauth_required = false;
+	s->last_error[0] = '\0';
+	slot_table_mark_dirty(t, s);
+	save_changes(*state, t);
+	record = record_in_file(*state, "slot-1", &doc);
+	assert_true(json_is_null(json_object_get(json_object_get(record, "runtime"), "lastError")));
+	assert_null(json_object_get(json_object_get(record, "relay"), "reauthRequired"));
+	json_decref(doc);
+	slot_table_free(t);
+}
+
+static void test_save_leaves_newer_usage_whole(void **state)
+{
+	struct slot_table *t, *other;
+	struct slot *s;
+	json_t *doc, *record;
+
+	put_original(*state);
+	t = load(*state);
+	other = load(*state);
+	s = slot_table_find(other, "slot-1");
+	s->meters.window[METER_5H] =
+		(struct meter){.known = true, .used_percent = 70, .window_minutes = 300};
+	snprintf(s->meters.plan_type, sizeof(s->meters.plan_type), "pro");
+	s->checked_at_ms = NOW_MS + 9000;
+	slot_table_mark_dirty(other, s);
+	save(*state, other);
+	slot_table_free(other);
+	/* Ours is older, and has a success to tell. */
+	s = slot_table_find(t, "slot-1");
+	s->last_used_ms = NOW_MS + 20000;
+	slot_table_mark_dirty(t, s);
+	save(*state, t);
+	slot_table_free(t);
+	record = record_in_file(*state, "slot-1", &doc);
+	assert_int_equal(int_in(json_object_get(record, "runtime"), "lastUsedAt"), NOW_MS + 20000);
+	assert_int_equal(int_in(json_object_get(record, "usage"), "fivePct"), 30);
+	assert_string_equal(text_in(json_object_get(record, "relay"), "plan"), "pro");
+	json_decref(doc);
+	t = load(*state);
+	assert_int_equal(slot_table_find(t, "slot-1")->meters.window[METER_5H].window_minutes, 300);
+	slot_table_free(t);
+}
+
 static void test_save_of_nothing_writes_nothing(void **state)
 {
 	char *path = runtime_slots_path(*state);
@@ -836,6 +966,9 @@ int main(void)
 		IN_DIR(test_dead_account_is_disabled_in_the_file_once),
 		IN_DIR(test_reset_of_the_operator_is_taken_once),
 		IN_DIR(test_save_does_not_undo_a_reset_that_it_did_not_know),
+		IN_DIR(test_command_writes_nothing_over_what_the_relay_wrote_meanwhile),
+		IN_DIR(test_command_writes_what_it_found_out_of_the_login),
+		IN_DIR(test_save_leaves_newer_usage_whole),
 		IN_DIR(test_save_of_nothing_writes_nothing),
 		IN_DIR(test_removed_slot_does_not_come_back),
 		IN_DIR(test_failed_save_can_be_repeated),

@@ -1,0 +1,483 @@
+/*
+ * One TLS connection: an SSL object between the connection's queue and its socket. The two meet in
+ * a BIO of ours without storage: OpenSSL reads from the bytes that have just come, and what it
+ * writes goes to a piece of memory that all connections share, from where the kernel takes it
+ * before anything else happens. Only what the kernel does not take is kept for the connection.
+ */
+#include "base/limits.h"
+#include "io/conn_internal.h"
+#include "io/tls_server.h"
+
+#include <assert.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdlib.h>
+
+enum {
+	RECORD_BYTES = 16384, /* of plaintext: the most that a record holds */
+	RECORDS = 4,	      /* sealed at a time */
+	RECORD_EXTRA = 256,
+	WIRE_BYTES = RECORDS * (RECORD_BYTES + RECORD_EXTRA),
+};
+
+struct conn_tls {
+	struct conn *conn;
+	struct tls_server *server;
+	SSL *ssl;
+	struct sv in;	      /* what came and was not read yet; borrowed for the call */
+	struct buf unread;    /* what is left of it when the owner stopped reading */
+	struct buf sealed;    /* records that wait for the ones in flight */
+	struct buf flight;    /* records that libuv has */
+	struct deferred more; /* goes on with unread */
+	struct timer timer;   /* of the handshake; then of the farewell to who failed it */
+	bool begun;	      /* a first byte came */
+	bool open;	      /* the handshake is over */
+	bool reading;	      /* as the owner wants it */
+	bool ended;	      /* close_notify came, and the owner knows */
+	bool failed;	      /* no TLS any more: what comes is thrown away */
+};
+
+/* What OpenSSL has just written, of one connection; empty whenever others may run. */
+static _Thread_local struct {
+	char bytes[WIRE_BYTES];
+	size_t used;
+} wire;
+
+/* --- records out --- */
+
+/* The kernel is busy with earlier ones. */
+static void keep_wire(struct conn_tls *t, size_t sent)
+{
+	buf_add(&t->sealed, wire.bytes + sent, wire.used - sent);
+	wire.used = 0;
+}
+
+static void fly(struct conn_tls *t)
+{
+	uv_buf_t vec;
+
+	buf_move(&t->sealed, &t->flight);
+	buf_init(&t->sealed, LIMIT_TLS_SEALED_BYTES);
+	vec = uv_buf_init(t->flight.data, (unsigned)t->flight.len);
+	(void)conn_raw_write(t->conn, &vec, 1, t->flight.len);
+}
+
+/* To the kernel, as far as it takes it. */
+static void ship(struct conn_tls *t)
+{
+	struct conn *c = t->conn;
+	size_t sent = 0;
+
+	if (c->state == CONN_CLOSING) {
+		wire.used = 0;
+		return;
+	}
+	if (wire.used && !c->writing && !t->sealed.len) {
+		uv_buf_t vec = uv_buf_init(wire.bytes, (unsigned)wire.used);
+		int n = uv_try_write(&c->uv.stream, &vec, 1);
+
+		if (n < 0 && n != UV_EAGAIN) {
+			wire.used = 0;
+			conn_close_now(c, CONN_END_PEER);
+			return;
+		}
+		sent = n > 0 ? (size_t)n : 0;
+		c->sent_bytes += sent;
+	}
+	keep_wire(t, sent);
+	if (buf_error(&t->sealed))
+		conn_close_now(c, CONN_END_LIMIT);
+	else if (t->sealed.len && !c->writing)
+		fly(t);
+}
+
+size_t conn_tls_pending(const struct conn *c)
+{
+	return c->tls->sealed.len + c->tls->flight.len;
+}
+
+void conn_tls_written(struct conn *c)
+{
+	buf_fini(&c->tls->flight);
+}
+
+/* --- the BIO --- */
+
+static int on_bio_read(BIO *bio, char *out, size_t size, size_t *ret)
+{
+	struct conn_tls *t = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	if (!t->in.n) {
+		BIO_set_retry_read(bio);
+		return 0;
+	}
+	*ret = size < t->in.n ? size : t->in.n;
+	memcpy(out, t->in.p, *ret);
+	t->in = sv_from(t->in, *ret);
+	return 1;
+}
+
+static int on_bio_write(BIO *bio, const char *bytes, size_t n, size_t *ret)
+{
+	struct conn_tls *t = BIO_get_data(bio);
+
+	BIO_clear_retry_flags(bio);
+	*ret = n;
+	if (n > sizeof(wire.bytes) - wire.used)
+		keep_wire(t, 0);
+	if (n > sizeof(wire.bytes)) {
+		buf_add(&t->sealed, bytes, n);
+		return 1;
+	}
+	memcpy(wire.bytes + wire.used, bytes, n);
+	wire.used += n;
+	return 1;
+}
+
+static long on_bio_ctrl(BIO *bio, int command, long number, void *pointer)
+{
+	(void)bio;
+	(void)number;
+	(void)pointer;
+	return command == BIO_CTRL_FLUSH;
+}
+
+/* One for all connections and threads, never freed. */
+static BIO_METHOD *bio_method;
+
+static void make_bio_method(void)
+{
+	bio_method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "connection");
+	assert(bio_method);
+	BIO_meth_set_read_ex(bio_method, on_bio_read);
+	BIO_meth_set_write_ex(bio_method, on_bio_write);
+	BIO_meth_set_ctrl(bio_method, on_bio_ctrl);
+}
+
+static BIO *new_bio(struct conn_tls *t)
+{
+	static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+	BIO *bio;
+
+	CRYPTO_THREAD_run_once(&once, make_bio_method);
+	bio = BIO_new(bio_method);
+	assert(bio);
+	BIO_set_data(bio, t);
+	BIO_set_init(bio, 1);
+	return bio;
+}
+
+/* --- failures --- */
+
+/* The owner has heard nothing yet. The peer gets our last bytes and a FIN, and a moment to read
+ * them: closing with unread bytes would be a RST, which can destroy them on their way. */
+static void say_farewell(struct conn_tls *t)
+{
+	struct conn *c = t->conn;
+
+	t->failed = true;
+	ship(t);
+	if (c->state != CONN_OPEN) {
+		conn_close_now(c, CONN_END_ERROR);
+		return;
+	}
+	conn_shutdown_after_write(c);
+	conn_raw_read_start(c);
+	timer_start(&t->timer, LIMIT_LINGER_IDLE_MS);
+}
+
+static void fail(struct conn_tls *t)
+{
+	const char *reason = ERR_reason_error_string(ERR_peek_error());
+
+	ERR_clear_error();
+	if (!t->open) {
+		say_farewell(t);
+		tls_server_refused(t->server, t->conn->peer, reason ? reason : "not TLS");
+		return;
+	}
+	ship(t); /* the alert */
+	conn_close_now(t->conn, CONN_END_ERROR);
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct conn_tls *t = CONTAINER_OF(timer, struct conn_tls, timer);
+
+	if (t->failed) {
+		conn_close_now(t->conn, CONN_END_ERROR);
+		return;
+	}
+	tls_server_refused(t->server, t->conn->peer, "the handshake did not end in time");
+	conn_close_now(t->conn, CONN_END_TIMEOUT);
+}
+
+/* A record begins with a byte below 0x20, a request with a letter. */
+static bool is_plain_http(char first)
+{
+	return (first >= 'A' && first <= 'Z') || (first >= 'a' && first <= 'z');
+}
+
+static void refuse_plain_http(struct conn_tls *t)
+{
+#define REFUSAL                                                                    \
+	"{\"error\":{\"message\":\"This port speaks TLS: use https://\",\"type\":" \
+	"\"invalid_request_error\",\"param\":null,\"code\":\"tls_required\"}}"
+	struct buf answer;
+
+	buf_init(&answer, KIB(1));
+	buf_addf(&answer,
+		"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
+		"Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+		sizeof(REFUSAL) - 1, REFUSAL);
+	memcpy(wire.bytes, answer.data, answer.len);
+	wire.used = answer.len;
+	buf_fini(&answer);
+	say_farewell(t);
+	tls_server_refused(t->server, t->conn->peer, "plain HTTP");
+#undef REFUSAL
+}
+
+/* --- records in --- */
+
+static void note_handshake(struct conn_tls *t)
+{
+	if (t->open || !SSL_is_init_finished(t->ssl))
+		return;
+	t->open = true;
+	timer_stop(&t->timer);
+	if (t->conn->queued)
+		loop_defer(t->conn->loop, &t->conn->flush);
+}
+
+static void tell_end(struct conn_tls *t)
+{
+	struct conn *c = t->conn;
+
+	t->ended = true;
+	ship(t);
+	if (c->state != CONN_OPEN)
+		return;
+	if (c->ops->on_eof)
+		c->ops->on_eof(c);
+	else
+		conn_close_now(c, CONN_END_PEER);
+}
+
+/* What a read that gave nothing means. */
+static void note_no_bytes(struct conn_tls *t, int result)
+{
+	switch (SSL_get_error(t->ssl, result)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		break;
+	case SSL_ERROR_ZERO_RETURN:
+		tell_end(t);
+		break;
+	default:
+		fail(t);
+	}
+}
+
+static bool may_read(const struct conn_tls *t)
+{
+	return t->conn->state == CONN_OPEN && t->reading && !t->ended && !t->failed;
+}
+
+static void read_records(struct conn_tls *t)
+{
+	static _Thread_local char plain[RECORD_BYTES];
+	struct conn *c = t->conn;
+
+	assert(!wire.used);
+	while (may_read(t)) {
+		int n;
+
+		ERR_clear_error();
+		n = SSL_read(t->ssl, plain, sizeof(plain));
+		note_handshake(t);
+		if (n <= 0) {
+			note_no_bytes(t, n);
+			break;
+		}
+		ship(t);
+		if (may_read(t))
+			c->ops->on_read(c, sv_make(plain, (size_t)n));
+	}
+	ship(t);
+}
+
+static void consume(struct conn_tls *t, struct sv bytes)
+{
+	t->in = bytes;
+	read_records(t);
+	/* Bounded: while something is kept, nothing is read from the socket. */
+	if (t->in.n && t->conn->state == CONN_OPEN && !t->ended && !t->failed)
+		buf_add_sv(&t->unread, t->in);
+	t->in = SV_NONE;
+	if (buf_error(&t->unread))
+		conn_close_now(t->conn, CONN_END_LIMIT);
+}
+
+void conn_tls_feed(struct conn *c, struct sv bytes)
+{
+	struct conn_tls *t = c->tls;
+
+	if (t->failed || t->ended)
+		return;
+	if (!t->begun && is_plain_http(bytes.p[0])) {
+		refuse_plain_http(t);
+		return;
+	}
+	t->begun = true;
+	consume(t, bytes);
+}
+
+void conn_tls_end(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+
+	if (!t->ended)
+		conn_close_now(c, t->failed ? CONN_END_ERROR : CONN_END_PEER);
+}
+
+static void on_more(struct deferred *d)
+{
+	struct conn_tls *t = CONTAINER_OF(d, struct conn_tls, more);
+	struct buf kept;
+
+	buf_move(&t->unread, &kept);
+	buf_init(&t->unread, LIMIT_READ_CHUNK_BYTES);
+	consume(t, buf_sv(&kept));
+	buf_fini(&kept);
+	if (may_read(t) && !t->unread.len)
+		conn_raw_read_start(t->conn);
+}
+
+void conn_tls_read_start(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+
+	t->reading = true;
+	if (t->unread.len)
+		loop_defer(c->loop, &t->more);
+	else
+		conn_raw_read_start(c);
+}
+
+void conn_tls_read_stop(struct conn *c)
+{
+	c->tls->reading = false;
+	loop_undefer(&c->tls->more);
+	conn_raw_read_stop(c);
+}
+
+/* --- the queue --- */
+
+static bool seal(struct conn_tls *t)
+{
+	static _Thread_local char scratch[RECORD_BYTES];
+	struct conn *c = t->conn;
+
+	assert(!wire.used);
+	for (int i = 0; i < RECORDS && c->queued; i++) {
+		struct sv front = conn_queue_front(c, scratch, RECORD_BYTES);
+
+		ERR_clear_error();
+		if (SSL_write(t->ssl, front.p, (int)front.n) != (int)front.n) {
+			fail(t);
+			return false;
+		}
+		conn_queue_take(c, front.n);
+	}
+	return true;
+}
+
+void conn_tls_flush(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+
+	while (c->state != CONN_CLOSING && !c->writing) {
+		if (t->sealed.len) {
+			fly(t);
+		} else if (!c->queued) {
+			return;
+		} else if (!t->open) {
+			if (c->state == CONN_FINISHING)
+				conn_close_now(c, c->why);
+			return; /* note_handshake() flushes */
+		} else if (seal(t)) {
+			ship(t);
+		}
+	}
+}
+
+bool conn_tls_say_end(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+
+	if (t->open && !t->failed && !(SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN)) {
+		ERR_clear_error();
+		SSL_shutdown(t->ssl);
+		ship(t);
+	}
+	return c->state != CONN_CLOSING && !c->writing && !conn_tls_pending(c);
+}
+
+/* Nothing of an answer is missing, so the peer may know that this is the proper end. */
+static bool is_end_proper(const struct conn_tls *t)
+{
+	return t->open && t->ended && !t->failed && !t->conn->writing && !t->conn->queued &&
+	       !conn_tls_pending(t->conn);
+}
+
+void conn_tls_closing(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+
+	timer_stop(&t->timer);
+	loop_undefer(&t->more);
+	if (is_end_proper(t) && !(SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN)) {
+		uv_buf_t vec;
+
+		ERR_clear_error();
+		SSL_shutdown(t->ssl);
+		vec = uv_buf_init(wire.bytes, (unsigned)wire.used);
+		(void)uv_try_write(&c->uv.stream, &vec, 1);
+	}
+	wire.used = 0;
+}
+
+/* --- life --- */
+
+void conn_tls_new(struct conn *c, struct tls_server *server)
+{
+	struct conn_tls *t = mem_zalloc(sizeof(*t));
+	BIO *bio = new_bio(t);
+
+	t->conn = c;
+	t->server = server;
+	t->ssl = tls_server_ssl(server);
+	SSL_set_bio(t->ssl, bio, bio);
+	SSL_set_accept_state(t->ssl);
+	buf_init(&t->unread, LIMIT_READ_CHUNK_BYTES);
+	buf_init(&t->sealed, LIMIT_TLS_SEALED_BYTES);
+	t->more.fn = on_more;
+	timer_init(&t->timer, c->loop, on_timer);
+	timer_start(&t->timer, tls_server_handshake_timeout_ms(server));
+	c->tls = t;
+}
+
+void conn_tls_free(struct conn *c)
+{
+	struct conn_tls *t = c->tls;
+
+	SSL_free(t->ssl);
+	ERR_clear_error();
+	buf_fini(&t->unread);
+	buf_fini(&t->sealed);
+	buf_fini(&t->flight);
+	free(t);
+	c->tls = NULL;
+}
