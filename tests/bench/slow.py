@@ -12,15 +12,17 @@ END = b"\r\n0\r\n\r\n"
 
 
 def allow_files(count):
-    """Raises the limit of open files as far as it goes; children inherit it."""
+    """Raises the limit of open files as far as it goes, and returns it; children inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < count:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
-            return
+            return count
         except (ValueError, OSError):
             pass
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, count)), hard))
+    limit = max(soft, min(hard, count))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return limit
 
 
 def request_bytes(path, headers, body):
