@@ -40,6 +40,7 @@ struct sim_settings {
 	bool output_in_terminal;
 	bool device_enabled;
 	int64_t device_pending_polls; /* pending answers before approval; -1: only by hand */
+	bool websockets;	      /* false: handshakes are answered 426 */
 	bool models_etag;	      /* x-models-etag on every answer of the codex endpoints */
 	char login_account[32];	      /* who the next login is; empty: each account in turn */
 	char login_error[32];	      /* how browser logins end, "access_denied"; empty: well */

@@ -55,9 +55,9 @@ bool sim_check_head(struct sim_txn *t, bool streams, struct sim_refusal *r)
 	struct sv type = sim_txn_header(t, SV("content-type"));
 	struct sv accept = sim_txn_header(t, SV("accept"));
 
-	if (!sv_istarts(type, SV("application/json")))
+	if (t->stream && !sv_istarts(type, SV("application/json")))
 		return sim_refuse_detail(r, 415, "Unsupported content type");
-	if (streams && sv_ifind(accept, SV("text/event-stream")) < 0)
+	if (t->stream && streams && sv_ifind(accept, SV("text/event-stream")) < 0)
 		return sim_refuse_detail(r, 406, "Accept header must include text/event-stream");
 	if (!sv_trim(sim_txn_header(t, SV("originator"))).n)
 		return sim_refuse_detail(r, 400, "Missing originator header");

@@ -8,7 +8,7 @@
 #include "sim/sim_refusal.h"
 #include "sim/sim_request.h"
 
-/* The head: content type, accept, originator. */
+/* The head: content type, accept, originator; of a socket's handshake the last one alone. */
 bool sim_check_head(struct sim_txn *t, bool streams, struct sim_refusal *r);
 /* The body of a turn; compact turns have neither stream nor store. Fills t->request. */
 bool sim_check_body(struct sim_txn *t, bool compact, struct sim_refusal *r);

@@ -252,12 +252,12 @@ static void get_settings(struct call *c)
 	const struct sim_settings *s = &c->sim->settings;
 
 	answer_jansson(
-		c->stream, json_pack("{s:I,s:I,s:b,s:b,s:I,s:b,s:s,s:s}", "pace_ms", s->pace_ms,
+		c->stream, json_pack("{s:I,s:I,s:b,s:b,s:I,s:b,s:b,s:s,s:s}", "pace_ms", s->pace_ms,
 				   "capacity_tokens", s->capacity_tokens, "output_in_terminal",
 				   s->output_in_terminal, "device_enabled", s->device_enabled,
 				   "device_pending_polls", s->device_pending_polls, "models_etag",
-				   s->models_etag, "login_account", s->login_account, "login_error",
-				   s->login_error));
+				   s->models_etag, "websockets", s->websockets, "login_account",
+				   s->login_account, "login_error", s->login_error));
 }
 
 static void post_settings(struct call *c)
@@ -265,16 +265,17 @@ static void post_settings(struct call *c)
 	struct sim_settings *s = &c->sim->settings;
 	json_int_t pace = s->pace_ms, capacity = s->capacity_tokens,
 		   polls = s->device_pending_polls;
-	int output = s->output_in_terminal, enabled = s->device_enabled, etag = s->models_etag;
+	int output = s->output_in_terminal, enabled = s->device_enabled, etag = s->models_etag,
+	    websockets = s->websockets;
 	const char *login = s->login_account, *login_error = s->login_error;
 	json_error_t error;
 
-	if (!c->body ||
-		json_unpack_ex(c->body, &error, JSON_STRICT, "{s?I,s?I,s?b,s?b,s?I,s?b,s?s,s?s}",
-			"pace_ms", &pace, "capacity_tokens", &capacity, "output_in_terminal",
-			&output, "device_enabled", &enabled, "device_pending_polls", &polls,
-			"models_etag", &etag, "login_account", &login, "login_error",
-			&login_error) < 0) {
+	if (!c->body || json_unpack_ex(c->body, &error, JSON_STRICT,
+				"{s?I,s?I,s?b,s?b,s?I,s?b,s?b,s?s,s?s}", "pace_ms", &pace,
+				"capacity_tokens", &capacity, "output_in_terminal", &output,
+				"device_enabled", &enabled, "device_pending_polls", &polls,
+				"models_etag", &etag, "websockets", &websockets, "login_account",
+				&login, "login_error", &login_error) < 0) {
 		sim_control_error(c->stream, 400, c->body ? error.text : "an object is needed");
 		return;
 	}
@@ -284,6 +285,7 @@ static void post_settings(struct call *c)
 	s->device_enabled = enabled;
 	s->device_pending_polls = polls;
 	s->models_etag = etag;
+	s->websockets = websockets;
 	if (login != s->login_account)
 		snprintf(s->login_account, sizeof(s->login_account), "%s", login);
 	if (login_error != s->login_error)

@@ -133,7 +133,7 @@ bool sim_gen_init(struct sim_gen *g, struct sim_txn *t, const struct sim_plan *p
 	g->output_in_terminal = t->sim->settings.output_in_terminal;
 	if (g->script && g->script->output_in_terminal >= 0)
 		g->output_in_terminal = g->script->output_in_terminal;
-	g->private_events = g->script && g->script->private_events;
+	g->private_events = t->socket || (g->script && g->script->private_events);
 	sim_ids_make(t->sim, "resp_", g->response_id);
 	return make_response_parts(g) && make_usage(g) && make_failure(g);
 }

@@ -25,6 +25,7 @@ void sim_default_settings(struct sim *sim)
 	sim->settings = (struct sim_settings){
 		.pace_ms = sim->options.pace_ms,
 		.capacity_tokens = sim->options.capacity_tokens,
+		.websockets = true,
 		.device_enabled = true,
 		.device_pending_polls = 1,
 	};

@@ -17,22 +17,23 @@ struct model {
 	enum model_plans plans;
 	bool hidden;
 	unsigned since; /* least client version that is shown it, as minor number */
+	bool lite;	/* Codex clients send it their tools as an input item ("responses lite") */
 };
 
 static const struct model MODELS[] = {
-	{{"gpt-6.1-sol", 11}, "GPT-6.1 Sol", FOR_PAID, false, 160},
-	{{"gpt-6.1-terra", 13}, "GPT-6.1 Terra", FOR_PAID, false, 160},
-	{{"gpt-6-astra", 11}, "GPT-6 Astra", FOR_PRO, false, 160},
-	{{"gpt-6-sol", 9}, "GPT-6 Sol", FOR_PAID, false, 150},
-	{{"gpt-6-luna", 10}, "GPT-6 Luna", FOR_ALL, false, 150},
-	{{"gpt-5.6-sol", 11}, "GPT-5.6 Sol", FOR_PAID, false, 140},
-	{{"gpt-5.6-terra", 13}, "GPT-5.6 Terra", FOR_PAID, false, 140},
-	{{"gpt-5.6-luna", 12}, "GPT-5.6 Luna", FOR_ALL, false, 140},
-	{{"gpt-5.5", 7}, "GPT-5.5", FOR_ALL, false, 0},
-	{{"gpt-5.4", 7}, "GPT-5.4", FOR_ALL, false, 0},
-	{{"gpt-5.4-mini", 12}, "GPT-5.4 mini", FOR_ALL, false, 0},
-	{{"gpt-5.3-codex", 13}, "GPT-5.3 Codex", FOR_PAID, false, 0},
-	{{"codex-auto-review", 17}, "Codex Auto Review", FOR_PAID, true, 0},
+	{{"gpt-6.1-sol", 11}, "GPT-6.1 Sol", FOR_PAID, false, 160, true},
+	{{"gpt-6.1-terra", 13}, "GPT-6.1 Terra", FOR_PAID, false, 160, true},
+	{{"gpt-6-astra", 11}, "GPT-6 Astra", FOR_PRO, false, 160, true},
+	{{"gpt-6-sol", 9}, "GPT-6 Sol", FOR_PAID, false, 150, true},
+	{{"gpt-6-luna", 10}, "GPT-6 Luna", FOR_ALL, false, 150, true},
+	{{"gpt-5.6-sol", 11}, "GPT-5.6 Sol", FOR_PAID, false, 140, true},
+	{{"gpt-5.6-terra", 13}, "GPT-5.6 Terra", FOR_PAID, false, 140, true},
+	{{"gpt-5.6-luna", 12}, "GPT-5.6 Luna", FOR_ALL, false, 140, true},
+	{{"gpt-5.5", 7}, "GPT-5.5", FOR_ALL, false, 0, false},
+	{{"gpt-5.4", 7}, "GPT-5.4", FOR_ALL, false, 0, false},
+	{{"gpt-5.4-mini", 12}, "GPT-5.4 mini", FOR_ALL, false, 0, false},
+	{{"gpt-5.3-codex", 13}, "GPT-5.3 Codex", FOR_PAID, false, 0, false},
+	{{"codex-auto-review", 17}, "Codex Auto Review", FOR_PAID, true, 0, true},
 };
 
 static const char PLANS_ALL[] = "[\"free\",\"go\",\"plus\",\"team\",\"business\",\"edu\","
@@ -91,6 +92,11 @@ static void write_model(struct jw *w, const struct model *m, size_t priority)
 	jw_kbool(w, "prefer_websockets", false);
 	jw_ki64(w, "context_window", 272000);
 	jw_ki64(w, "max_context_window", 272000);
+	jw_kbool(w, "use_responses_lite", m->lite);
+	jw_kraw(w, "tool_mode", m->lite ? SV("\"code_mode_only\"") : SV("null"));
+	jw_kraw(w, "multi_agent_version", m->lite ? SV("\"v2\"") : SV("null"));
+	jw_kbool(w, "supports_search_tool", true);
+	jw_kbool(w, "supports_image_detail_original", true);
 	jw_klit(w, "apply_patch_tool_type", "freeform");
 	jw_kraw(w, "input_modalities", SV("[\"text\",\"image\"]"));
 	jw_kraw(w, "available_in_plans", sv_cstr(plans_of(m)));

@@ -1,6 +1,7 @@
 #include "sim/sim_script.h"
 
 #include "proto/sse.h"
+#include "proto/ws.h"
 #include "sim/sim_accounts.h"
 
 #include <errno.h>
@@ -271,6 +272,21 @@ static bool on_cut_clean(struct sim_script *s, json_t *v)
 	return set_bool(v, &s->cut_clean);
 }
 
+static bool on_close_code(struct sim_script *s, json_t *v)
+{
+	int64_t code = 0;
+
+	if (!set_int(v, &code) || !ws_close_code_is_valid((int)code))
+		return false;
+	s->close_code = (int)code;
+	return true;
+}
+
+static bool on_on_upgrade(struct sim_script *s, json_t *v)
+{
+	return set_bool(v, &s->on_upgrade);
+}
+
 static bool on_bad_json_at(struct sim_script *s, json_t *v)
 {
 	return set_int(v, &s->bad_json_at);
@@ -400,6 +416,7 @@ static const struct {
 	{"path", on_path},
 	{"match", on_match},
 	{"skip_checks", on_skip_checks},
+	{"on_upgrade", on_on_upgrade},
 	{"delay_ms", on_delay_ms},
 	{"stall", on_stall},
 	{"reset", on_reset},
@@ -413,6 +430,7 @@ static const struct {
 	{"cut_after_events", on_cut_after_events},
 	{"cut_mid_event", on_cut_mid_event},
 	{"cut_clean", on_cut_clean},
+	{"close_code", on_close_code},
 	{"bad_json_at", on_bad_json_at},
 	{"fail_after_events", on_fail_after_events},
 	{"failure", on_failure},
@@ -445,6 +463,8 @@ static const char *check_script(struct sim_script *s)
 		s->status = 200;
 	if (s->cut_mid_event && s->cut_after_events < 0)
 		s->cut_after_events = 2;
+	if (s->close_code && s->cut_after_events < 0)
+		s->cut_after_events = 0;
 	if (s->fail_bare)
 		s->fail_after_events = 0;
 	if (s->fail_after_events >= 0 && s->failure.len == 0)
@@ -479,19 +499,22 @@ int64_t sim_scripts_add(struct sim_scripts *q, json_t *json, const char **ret_wh
 	return s->id;
 }
 
-static bool matches(const struct sim_script *s, struct sv path, struct sv body)
+static bool matches(const struct sim_script *s, bool upgrade, struct sv path, struct sv body)
 {
+	if (s->on_upgrade != upgrade)
+		return false;
 	if (sv_find(path, sv_cstr(s->path)) < 0)
 		return false;
 	return !s->match || sv_find(body, sv_cstr(s->match)) >= 0;
 }
 
-static struct sim_script *take_from(struct sim_scripts *q, struct sv path, struct sv body)
+static struct sim_script *take_from(
+	struct sim_scripts *q, bool upgrade, struct sv path, struct sv body)
 {
 	struct sim_script **at = &q->first;
 	struct sim_script *s;
 
-	while (*at && !matches(*at, path, body))
+	while (*at && !matches(*at, upgrade, path, body))
 		at = &(*at)->next;
 	s = *at;
 	if (!s)
@@ -509,14 +532,25 @@ static struct sim_script *take_from(struct sim_scripts *q, struct sv path, struc
 	return s;
 }
 
-struct sim_script *sim_script_take(
-	struct sim *sim, struct sim_account *a, struct sv path, struct sv body)
+static struct sim_script *take(
+	struct sim *sim, struct sim_account *a, bool upgrade, struct sv path, struct sv body)
 {
 	struct sim_script *s = NULL;
 
 	if (a && a->scripts && sim_scripts_count(a->scripts))
-		s = take_from(a->scripts, path, body);
+		s = take_from(a->scripts, upgrade, path, body);
 	if (!s && sim_scripts_count(sim->any_scripts))
-		s = take_from(sim->any_scripts, path, body);
+		s = take_from(sim->any_scripts, upgrade, path, body);
 	return s;
+}
+
+struct sim_script *sim_script_take(
+	struct sim *sim, struct sim_account *a, struct sv path, struct sv body)
+{
+	return take(sim, a, false, path, body);
+}
+
+struct sim_script *sim_script_take_upgrade(struct sim *sim, struct sim_account *a, struct sv path)
+{
+	return take(sim, a, true, path, SV_NONE);
 }

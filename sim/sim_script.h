@@ -27,6 +27,7 @@ struct sim_script {
 	char *path;  /* substring of the request path */
 	char *match; /* substring of the body, or NULL */
 	bool skip_checks;
+	bool on_upgrade; /* for handshakes of a WebSocket, and for nothing else */
 
 	/* The answer as a whole. */
 	int64_t delay_ms;
@@ -48,6 +49,7 @@ struct sim_script {
 	int64_t cut_after_events;
 	bool cut_mid_event;
 	bool cut_clean; /* end the body properly */
+	int close_code; /* of a socket that is cut; 0: none */
 	int64_t bad_json_at;
 	int64_t fail_after_events;
 	bool fail_bare;	    /* failure is the very first event */
@@ -75,6 +77,8 @@ int64_t sim_scripts_add(struct sim_scripts *q, json_t *json, const char **ret_wh
 /* The script for this request (account's first, then everybody's), with a reference; or NULL. */
 struct sim_script *sim_script_take(
 	struct sim *sim, struct sim_account *a, struct sv path, struct sv body);
+/* The same for a handshake. */
+struct sim_script *sim_script_take_upgrade(struct sim *sim, struct sim_account *a, struct sv path);
 void sim_script_unref(struct sim_script *s);
 
 #endif

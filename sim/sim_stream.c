@@ -144,7 +144,7 @@ static void pump(struct sim_txn *t)
 	struct sim_stream *s = t->out;
 
 	while (!s->ended) {
-		if (http_is_congested(t->stream))
+		if (sim_txn_is_congested(t))
 			return; /* on_drain goes on */
 		while (generate(t, s) && !s->single && s->out.len < PIECE_BYTES)
 			;

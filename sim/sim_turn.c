@@ -1,13 +1,17 @@
 #include "sim/sim_turn.h"
 
 #include "base/limits.h"
+#include "proto/ws_handshake.h"
 #include "sim/sim_accounts.h"
 #include "sim/sim_check.h"
 #include "sim/sim_gate.h"
 #include "sim/sim_script.h"
+#include "sim/sim_socket.h"
 #include "sim/sim_stream.h"
 
-/* Events of a script need none. */
+#define WS_BETA "responses_websockets=2026-02-06"
+
+/* Without items: events of a script need none, and warm-ups have none. */
 static const struct sim_plan NO_PLAN = {.pace_ms = -1};
 
 static void use_cache(struct sim_txn *t)
@@ -121,9 +125,53 @@ void sim_turn_compact(struct sim_txn *t)
 	handle(t, true, answer_compact);
 }
 
+/* --- on a socket --- */
+
+/* A warm-up: the beginning and the end of an answer. */
+static void answer_warmup(struct sim_txn *t)
+{
+	if (!t->script && !sim_gate_pass_limits(t))
+		return;
+	use_cache(t);
+	sim_stream_start(t, &NO_PLAN);
+}
+
+void sim_turn_message(struct sim_txn *t, bool warmup)
+{
+	t->sim->stats.responses++;
+	if (!sim_gate_pass(t))
+		return;
+	t->script = sim_script_take(t->sim, t->account, t->head->path, sim_txn_body(t));
+	if (!(t->script && t->script->skip_checks) && !check(t, false))
+		return;
+	sim_txn_run_script(t, warmup ? answer_warmup : answer_turn);
+}
+
+static void accept_upgrade(struct sim_txn *t)
+{
+	char accept[WS_ACCEPT_SIZE];
+	struct http_fault fault;
+	struct sim_refusal r;
+
+	if (ws_check_request(t->head, accept, &fault)) {
+		sim_txn_detail(t, fault.status, fault.message);
+		return;
+	}
+	sim_refusal_init(&r);
+	if (sv_find(sim_txn_header(t, SV("openai-beta")), SV(WS_BETA)) < 0)
+		sim_refuse_detail(&r, 400, "Missing header openai-beta: " WS_BETA);
+	else if (!sv_trim(sim_txn_header(t, SV("originator"))).n)
+		sim_refuse_detail(&r, 400, "Missing originator header");
+	if (r.status)
+		sim_txn_json(t, r.status, buf_sv(&r.body));
+	else
+		sim_socket_open(t, accept);
+	sim_refusal_fini(&r);
+}
+
 void sim_turn_upgrade(struct sim_txn *t)
 {
-	if (!sv_ieq(sim_txn_header(t, SV("upgrade")), SV("websocket"))) {
+	if (!ws_is_upgrade(t->head)) {
 		sim_txn_respond_with(t, 405, SV("application/json"),
 			SV("{\"detail\":\"Method Not Allowed\"}"),
 			(struct http_header){SV("allow"), SV("POST")});
@@ -132,7 +180,12 @@ void sim_turn_upgrade(struct sim_txn *t)
 	t->limits = true;
 	if (!sim_gate_pass(t))
 		return;
-	sim_txn_respond_with(t, 426, SV("application/json"),
-		SV("{\"detail\":\"Upgrade Required\"}"),
-		(struct http_header){SV("upgrade"), SV("HTTP/1.1")});
+	if (!t->sim->settings.websockets) {
+		sim_txn_respond_with(t, 426, SV("application/json"),
+			SV("{\"detail\":\"Upgrade Required\"}"),
+			(struct http_header){SV("upgrade"), SV("HTTP/1.1")});
+		return;
+	}
+	t->script = sim_script_take_upgrade(t->sim, t->account, t->head->path);
+	sim_txn_run_script(t, accept_upgrade);
 }

@@ -1,9 +1,12 @@
 #include "sim/sim_txn.h"
 
+#include "base/clock.h"
 #include "base/jw.h"
 #include "base/limits.h"
+#include "proto/ws.h"
 #include "sim/sim_accounts.h"
 #include "sim/sim_script.h"
+#include "sim/sim_socket.h"
 #include "sim/sim_stream.h"
 #include "sim/sim_wait.h"
 
@@ -18,22 +21,41 @@ static void on_timer(struct timer *timer)
 	t->on_timer(t);
 }
 
-struct sim_txn *sim_txn_new(struct sim *sim, struct http_stream *stream)
+static struct sim_txn *txn_new(struct sim *sim, const struct http_request *head)
 {
 	struct sim_txn *t = mem_zalloc(sizeof(*t));
 
 	t->sim = sim;
-	t->stream = stream;
-	t->head = http_stream_request(stream);
+	t->head = head;
 	sim_ids_uuid(&sim->random, t->request_id);
 	timer_init(&t->timer, sim->loop, on_timer);
 	arena_init(&t->arena, SIM_ARENA_BYTES);
-	http_stream_set_user(stream, t);
 	sim->stats.requests++;
 	sim->stats.active++;
+	return t;
+}
+
+struct sim_txn *sim_txn_new(struct sim *sim, struct http_stream *stream)
+{
+	struct sim_txn *t = txn_new(sim, http_stream_request(stream));
+
+	t->stream = stream;
+	http_stream_set_user(stream, t);
 	if (sim->log)
 		t->entry = sim_log_begin(
 			sim, t->head, buf_sv(http_body(stream)), http_stream_started_us(stream));
+	sim_wait_poke(sim);
+	return t;
+}
+
+struct sim_txn *sim_txn_new_turn(struct sim *sim, struct sim_socket *socket,
+	const struct http_request *head, struct sv message)
+{
+	struct sim_txn *t = txn_new(sim, head);
+
+	t->socket = socket;
+	if (sim->log)
+		t->entry = sim_log_begin(sim, head, message, clock_mono_us());
 	sim_wait_poke(sim);
 	return t;
 }
@@ -44,7 +66,8 @@ static void txn_end(struct sim_txn *t, enum sim_end end)
 	struct sim *sim = t->sim;
 
 	timer_stop(&t->timer);
-	http_stream_set_user(t->stream, NULL);
+	if (t->stream)
+		http_stream_set_user(t->stream, NULL);
 	sim->stats.active--;
 	if (end == SIM_END_GONE)
 		sim->stats.gone++;
@@ -63,7 +86,7 @@ static void txn_end(struct sim_txn *t, enum sim_end end)
 
 struct sv sim_txn_body(struct sim_txn *t)
 {
-	return buf_sv(http_body(t->stream));
+	return t->socket ? sim_socket_body(t->socket) : buf_sv(http_body(t->stream));
 }
 
 struct sv sim_txn_header(const struct sim_txn *t, struct sv name)
@@ -120,10 +143,17 @@ static void prepare(struct sim_txn *t, struct http_response *r, struct http_head
 static void respond(struct sim_txn *t, struct http_response *r, struct sv body)
 {
 	struct http_header list[TXN_HEADERS];
+	struct sim_socket *socket = t->socket;
 
 	prepare(t, r, list);
 	if (t->entry)
 		t->entry->sent_bytes = body.n;
+	if (socket) {
+		sim_socket_refuse(socket, r->status, body, t->script);
+		txn_end(t, SIM_END_FINISHED);
+		sim_socket_turn_over(socket);
+		return;
+	}
 	http_respond(t->stream, r, body);
 	txn_end(t, SIM_END_FINISHED);
 }
@@ -192,43 +222,87 @@ void sim_txn_head(struct sim_txn *t, int status, struct sv content_type)
 		.status = status, .content_type = content_type, .content_length = -1};
 
 	prepare(t, &r, list);
-	http_respond_head(t->stream, &r);
+	if (t->stream)
+		http_respond_head(t->stream, &r);
 }
 
 void sim_txn_send(struct sim_txn *t, struct sv bytes)
 {
 	if (t->entry)
 		t->entry->sent_bytes += bytes.n;
-	http_send(t->stream, bytes);
+	if (t->socket)
+		sim_socket_send(t->socket, bytes);
+	else
+		http_send(t->stream, bytes);
 }
 
 void sim_txn_finish(struct sim_txn *t)
 {
 	struct http_stream *stream = t->stream;
+	struct sim_socket *socket = t->socket;
+	bool cut = t->script && (t->script->no_terminal || t->script->cut_after_events >= 0);
 
 	txn_end(t, SIM_END_FINISHED);
-	http_finish(stream);
+	if (stream)
+		http_finish(stream);
+	else if (cut)
+		sim_socket_cut(socket, WS_CLOSE_NORMAL);
+	else
+		sim_socket_turn_over(socket);
 }
 
 void sim_txn_abort(struct sim_txn *t)
 {
 	struct http_stream *stream = t->stream;
+	struct sim_socket *socket = t->socket;
+	int close_code = t->script ? t->script->close_code : 0;
 
 	txn_end(t, SIM_END_ABORTED);
-	http_abort(stream);
+	if (stream)
+		http_abort(stream);
+	else
+		sim_socket_cut(socket, close_code);
 }
 
 void sim_txn_reset(struct sim_txn *t)
 {
 	struct http_stream *stream = t->stream;
+	struct sim_socket *socket = t->socket;
 
 	txn_end(t, SIM_END_RESET);
-	http_reset(stream);
+	if (stream)
+		http_reset(stream);
+	else
+		sim_socket_reset(socket);
 }
 
 void sim_txn_gone(struct sim_txn *t)
 {
+	struct sim_socket *socket = t->socket;
+
 	txn_end(t, SIM_END_GONE);
+	if (socket)
+		sim_socket_turn_over(socket);
+}
+
+struct http_stream *sim_txn_take_stream(struct sim_txn *t, int status)
+{
+	struct http_stream *stream = t->stream;
+
+	if (t->entry)
+		t->entry->status = status;
+	txn_end(t, SIM_END_FINISHED);
+	return stream;
+}
+
+bool sim_txn_is_congested(const struct sim_txn *t)
+{
+	return t->socket ? sim_socket_is_congested(t->socket) : http_is_congested(t->stream);
+}
+
+void sim_txn_drained(struct sim_txn *t)
+{
+	sim_stream_on_drain(t);
 }
 
 /* Until the client gives up. */

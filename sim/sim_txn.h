@@ -13,10 +13,12 @@
 struct sim_script;
 struct sim_stream;
 struct sim_request;
+struct sim_socket;
 
 struct sim_txn {
 	struct sim *sim;
-	struct http_stream *stream;
+	struct http_stream *stream; /* NULL: a turn on a socket */
+	struct sim_socket *socket;
 	const struct http_request *head;
 	struct sim_account *account; /* NULL until identified */
 	struct sim_script *script;   /* the reference is ours; may be NULL */
@@ -31,6 +33,9 @@ struct sim_txn {
 };
 
 struct sim_txn *sim_txn_new(struct sim *sim, struct http_stream *stream);
+/* A turn that came over a socket; message: for the log. */
+struct sim_txn *sim_txn_new_turn(struct sim *sim, struct sim_socket *socket,
+	const struct http_request *head, struct sv message);
 struct sv sim_txn_body(struct sim_txn *t);
 struct sv sim_txn_header(const struct sim_txn *t, struct sv name);
 /* Identified: shown in the log, counted, its headers go on the answer. */
@@ -54,6 +59,11 @@ void sim_txn_send(struct sim_txn *t, struct sv bytes);
 void sim_txn_finish(struct sim_txn *t);
 void sim_txn_abort(struct sim_txn *t);
 void sim_txn_reset(struct sim_txn *t);
+/* Ends the transaction with this status; the stream is then the caller's to answer. */
+struct http_stream *sim_txn_take_stream(struct sim_txn *t, int status);
+bool sim_txn_is_congested(const struct sim_txn *t);
+/* The client has read: a stream goes on. */
+void sim_txn_drained(struct sim_txn *t);
 /* The client went away. */
 void sim_txn_gone(struct sim_txn *t);
 /* Does the script's whole-answer part, after its delay; normal() answers where it leaves that open.

@@ -27,6 +27,15 @@
 #define LIMIT_TLS_SEALED_BYTES KIB(256) /* TLS records of a conn that wait for the kernel */
 #define LIMIT_WRITE_QUEUE_BYTES MIB(80) /* a conn that is written to beyond this is closed */
 
+/* WebSocket. Close code when exceeded in brackets. */
+#define LIMIT_WS_MESSAGE_BYTES MIB(16)	      /* [1009], as upstream (PROTOCOL 7) */
+#define LIMIT_WS_FRAGMENTS_COUNT 65536	      /* of one message [1008] */
+#define LIMIT_WS_CONTROLS_PER_SECOND 200      /* pings, pongs [1008] */
+#define LIMIT_WS_QUEUE_COUNT 8		      /* messages that wait for a turn's end [1008] */
+#define LIMIT_WS_CONVERSATION_BYTES MIB(16)   /* items that a socket remembers */
+#define LIMIT_WS_CONVERSATIONS_BYTES MIB(512) /* and all sockets together */
+#define LIMIT_WS_PONG_MS 15000		      /* longest wait for an answer to the second ping */
+
 /* HTTP client. */
 #define LIMIT_RESPONSE_HEAD_BYTES KIB(64) /* 1xx heads before the final one included */
 #define LIMIT_RESPONSE_HEADERS_COUNT 256

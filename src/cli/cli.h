@@ -108,6 +108,8 @@ int cli_tls_selfsign(const struct cli_context *ctx);
 int cli_login(const struct cli_context *ctx);
 int cli_codex_import(const struct cli_context *ctx);
 int cli_codex_export(const struct cli_context *ctx);
+int cli_codex_config(const struct cli_context *ctx);
+int cli_client_config(const struct cli_context *ctx);
 int cli_openclaw_sync(const struct cli_context *ctx);
 int cli_openclaw_setup(const struct cli_context *ctx);
 int cli_openclaw_copy_profile(const struct cli_context *ctx);

@@ -1,5 +1,6 @@
 /* Logins taken over from the Codex CLI, and given to it: its auth.json. */
 #include "cli/cli.h"
+#include "cli/cli_client_url.h"
 #include "cli/cli_credential.h"
 #include "cli/cli_print.h"
 #include "cli/cli_slots.h"
@@ -20,29 +21,13 @@
 
 enum { LOCK_TIMEOUT_MS = 70 * 1000, BACKUPS_MAX = 100 };
 
-static const char *environment(const char *name)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? value : NULL;
-}
-
 /* Where the Codex CLI keeps its login; the caller frees. NULL when nobody says where. */
 static char *auth_json_path(const struct cli_context *ctx)
 {
-	const char *home = cli_value(ctx, "--codex-home");
-	char *directory, *path;
+	char *home = cli_client_codex_home(ctx);
+	char *path = home ? runtime_path(home, "auth.json") : NULL;
 
-	if (!home)
-		home = environment("CODEX_HOME");
-	if (home)
-		return runtime_path(home, "auth.json");
-	home = environment("HOME");
-	if (!home)
-		return NULL;
-	directory = runtime_path(home, ".codex");
-	path = runtime_path(directory, "auth.json");
-	free(directory);
+	free(home);
 	return path;
 }
 

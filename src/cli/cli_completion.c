@@ -95,6 +95,7 @@ struct operands {
 
 static const struct operands operand_words[] = {
 	{"config", "get set unset list check", "@keys"},
+	{"client-config", "openai opencode aider curl", ""},
 	{"completion", "bash zsh fish", ""},
 	{"help", "@commands", ""},
 };

@@ -14,6 +14,7 @@ static json_t *route_json(const struct route *route)
 	static const char *const roles[] = {
 		[ROLE_NONE] = "none",
 		[ROLE_CLIENT] = "client",
+		[ROLE_CODEX] = "codex",
 		[ROLE_ADMIN] = "admin",
 	};
 

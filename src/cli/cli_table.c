@@ -109,6 +109,55 @@ static const struct cli_command commands[] = {
 		.run = cli_codex_export,
 	},
 	{
+		.name = "codex-config",
+		.summary = "prints or writes what the Codex CLI's config.toml needs to use the "
+			   "relay",
+		.details =
+			"  api-key      the relay's token, in the variable CODEX_SLOT_RELAY_TOKEN\n"
+			"  chatgpt      the CLI's own login; see codexClients.trustAccounts\n"
+			"  chatgpt-tls  the CLI's built-in provider; the relay needs an https URL\n"
+			"--write keeps every other byte of the file, and a copy of it beside it; "
+			"keys "
+			"that stand in the\nway become comments. --remove takes all that out "
+			"again. "
+			"docs/codex.md explains the modes.",
+		.example = "codex-config --mode api-key --model gpt-5.5 --write",
+		.options =
+			{
+				{"--mode", "MODE", false,
+					"api-key (default), chatgpt or chatgpt-tls"},
+				{"--model", "NAME", false, "default: the CLI's own choice"},
+				{"--url", "URL", false,
+					"how the CLI reaches the relay; default: as `listen` says"},
+				{"--codex-home", "DIR", false,
+					"where config.toml is; default: $CODEX_HOME or ~/.codex"},
+				{"--write", NULL, false, "change the file"},
+				{"--remove", NULL, false, "undo that"},
+			},
+		.output = "without --write and --remove the TOML text; else `ok`, `file`, "
+			  "`changed`, `backup` (or null).",
+		.run = cli_codex_config,
+	},
+	{
+		.name = "client-config",
+		.summary = "prints how another client is told of the relay",
+		.details = "Clients: openai (environment of the SDKs), opencode, aider, curl. The "
+			   "token is taken from the\nenvironment variable CODEX_SLOT_RELAY_TOKEN "
+			   "and never printed.",
+		.example = "client-config opencode --model gpt-5.5",
+		.options =
+			{
+				{"--model", "NAME", false, "default: modelDefault"},
+				{"--url", "URL", false,
+					"how the client reaches the relay; default: as `listen` "
+					"says"},
+			},
+		.output = "the text.",
+		.run = cli_client_config,
+		.operands = "openai | opencode | aider | curl",
+		.operands_max = 1,
+	},
+	{
 		.name = "slot-auth-import-file",
 		.summary = "adds a slot, or gives it new credentials, from a file",
 		.details =

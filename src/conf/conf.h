@@ -30,6 +30,13 @@ enum conf_backend {
 	BACKEND_OPENCLAW
 };
 
+/* Whose limits a Codex client is shown. */
+enum conf_codex_limits { CODEX_LIMITS_SLOT, CODEX_LIMITS_POOL };
+enum conf_codex_side_calls { CODEX_SIDE_CALLS_NOT_FOUND, CODEX_SIDE_CALLS_EMPTY };
+
+/* Of clients. AUTO is what fits most of them: ON. */
+enum conf_websockets { WEBSOCKETS_AUTO, WEBSOCKETS_ON, WEBSOCKETS_OFF };
+
 enum { CONF_ALIASES_MAX = 64 };
 
 struct conf {
@@ -62,11 +69,14 @@ struct conf {
 	double stream_hold_s;	  /* streamHoldSeconds 5: heads held back at most so long, 0..60 */
 	int64_t heartbeat_s;	  /* heartbeatSeconds 15, 1..300 */
 	int64_t drain_timeout_s; /* drainTimeoutSeconds 30: after SIGTERM streams may run so long */
-	int64_t max_body_bytes;	 /* maxBodyBytes 64 MiB, 1 KiB..1 GiB */
-	int64_t max_connections; /* maxConnections 20000 */
-	bool reuse_port;	 /* reusePort false */
-	char *log_level;	 /* "info": debug, info, warn, error */
-	char *upstream_base_url; /* upstream.baseUrl "https://chatgpt.com/backend-api" */
+	enum conf_websockets websockets;    /* websockets "auto" */
+	int64_t websocket_idle_s;	    /* websocketIdleSeconds 3600, 1..86400 */
+	int64_t websocket_ping_s;	    /* websocketPingSeconds 30, 1..3600 */
+	int64_t max_body_bytes;		    /* maxBodyBytes 64 MiB, 1 KiB..1 GiB */
+	int64_t max_connections;	    /* maxConnections 20000 */
+	bool reuse_port;		    /* reusePort false */
+	char *log_level;		    /* "info": debug, info, warn, error */
+	char *upstream_base_url;	    /* upstream.baseUrl "https://chatgpt.com/backend-api" */
 	char *upstream_originator;	    /* upstream.originator "codex_slot_relay" */
 	char *upstream_user_agent;	    /* upstream.userAgent "codex-slot-relay/<version>" */
 	char *upstream_http_version;	    /* upstream.httpVersion "1.1": "1.1" or "2" */
@@ -84,6 +94,10 @@ struct conf {
 	struct conf_name_map model_aliases; /* models.aliases {} */
 	struct conf_names model_extra;	    /* models.extra [] */
 	struct conf_names model_hidden;	    /* models.hidden [] */
+	struct conf_names codex_trust_accounts;	     /* codexClients.trustAccounts [] */
+	bool codex_trust_remote;		     /* codexClients.trustRemote false */
+	enum conf_codex_limits codex_limits;	     /* codexClients.limits "slot" */
+	enum conf_codex_side_calls codex_side_calls; /* codexClients.sideCalls "not-found" */
 	int64_t models_ttl_s; /* models.ttlSeconds 3600: 0, catalogues are not fetched; ..604800 */
 	bool continuation_enabled;	  /* responses.continuation.enabled true */
 	int64_t continuation_max_entries; /* .maxEntries 10000, 1..1000000 */

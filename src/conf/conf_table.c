@@ -33,6 +33,22 @@ static const struct conf_choice runner_backends[] = {
 	{"openclaw", BACKEND_OPENCLAW},
 	{NULL, 0},
 };
+static const struct conf_choice codex_limits[] = {
+	{"slot", CODEX_LIMITS_SLOT},
+	{"pool", CODEX_LIMITS_POOL},
+	{NULL, 0},
+};
+static const struct conf_choice codex_side_calls[] = {
+	{"not-found", CODEX_SIDE_CALLS_NOT_FOUND},
+	{"empty", CODEX_SIDE_CALLS_EMPTY},
+	{NULL, 0},
+};
+static const struct conf_choice websockets[] = {
+	{"auto", WEBSOCKETS_AUTO},
+	{"on", WEBSOCKETS_ON},
+	{"off", WEBSOCKETS_OFF},
+	{NULL, 0},
+};
 static const struct conf_choice log_levels[] = {
 	{"debug", 0},
 	{"info", 0},
@@ -394,6 +410,42 @@ static const struct conf_key rows[] = {
 			"counts as having every model.",
 	},
 	{
+		.name = "codexClients.trustAccounts",
+		.type = CONF_NAMES,
+		.offset = AT(codex_trust_accounts),
+		.fallback = "[]",
+		.help = "ChatGPT account ids. A Codex client of this machine that is signed in to "
+			"one of them needs no token of the relay for `/backend-api`. Its login is "
+			"read, not verified: see [codex.md](codex.md).",
+	},
+	{
+		.name = "codexClients.trustRemote",
+		.type = CONF_BOOL,
+		.offset = AT(codex_trust_remote),
+		.fallback = "false",
+		.help = "Takes such logins from other machines and through proxies too. Whoever "
+			"can reach the relay and knows an account's id can then use all slots.",
+	},
+	{
+		.name = "codexClients.limits",
+		.type = CONF_CHOICE,
+		.offset = AT(codex_limits),
+		.fallback = "\"slot\"",
+		.choices = codex_limits,
+		.help = "Whose limits answers to Codex clients tell of: those of the slot that "
+			"served, or of all slots together. `/backend-api/wham/usage` always tells "
+			"of all.",
+	},
+	{
+		.name = "codexClients.sideCalls",
+		.type = CONF_CHOICE,
+		.offset = AT(codex_side_calls),
+		.fallback = "\"not-found\"",
+		.choices = codex_side_calls,
+		.help = "What telemetry and plugin calls of Codex clients are answered with: 404, "
+			"or 200 and an empty object. Nothing is sent on in either case.",
+	},
+	{
 		.name = "responses.continuation.enabled",
 		.type = CONF_BOOL,
 		.offset = AT(continuation_enabled),
@@ -495,6 +547,37 @@ static const struct conf_key rows[] = {
 		.min = 0,
 		.max = 3600,
 		.help = "How long running requests may go on after SIGTERM.",
+	},
+	{
+		.name = "websockets",
+		.type = CONF_CHOICE,
+		.offset = AT(websockets),
+		.fallback = "\"auto\"",
+		.choices = websockets,
+		.help = "Turns of clients over WebSockets: `auto` and `on` take them, `off` "
+			"answers "
+			"their handshakes with 426, after which Codex clients use HTTP.",
+	},
+	{
+		.name = "websocketIdleSeconds",
+		.type = CONF_INT,
+		.offset = AT(websocket_idle_s),
+		.fallback = "3600",
+		.min = 1,
+		.max = 86400,
+		.help = "A WebSocket without a turn for so long is closed; its client opens "
+			"another "
+			"when it needs one.",
+	},
+	{
+		.name = "websocketPingSeconds",
+		.type = CONF_INT,
+		.offset = AT(websocket_ping_s),
+		.fallback = "30",
+		.min = 1,
+		.max = 3600,
+		.help = "A WebSocket's client that has been silent for so long is pinged; one that "
+			"does not answer is cut off.",
 	},
 	{
 		.name = "maxBodyBytes",

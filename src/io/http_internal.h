@@ -8,8 +8,10 @@
  *	BODY	body is read or, when the answer is there already, discarded: body timer
  *	SERVE	request complete, the handler has it: no timer; further bytes are kept
  *	LINGER	answered and half closed; what the client still sends is thrown away for a while
+ *	UPGRADED	no HTTP any more: all that comes is another's; no timer
  *	CLOSING	conn was told to close; nothing happens but on_closed
  *	IDLE -> HEAD -> BODY -> SERVE -> IDLE, any -> LINGER, any -> CLOSING; steps may be skipped.
+ *	SERVE -> UPGRADED
  */
 #ifndef IO_HTTP_INTERNAL_H
 #define IO_HTTP_INTERNAL_H
@@ -24,6 +26,7 @@ enum http_state {
 	HTTP_BODY,
 	HTTP_SERVE,
 	HTTP_LINGER,
+	HTTP_UPGRADED,
 	HTTP_CLOSING,
 };
 
@@ -78,6 +81,8 @@ struct http_connection {
 	bool read_stopped;
 	size_t lingered_bytes;
 	int64_t linger_until_ms;
+	const struct http_upgrade_ops *upgrade; /* NULL before UPGRADED */
+	void *upgrade_user;
 	struct http_connection *next, **prev;
 };
 
@@ -108,6 +113,9 @@ struct http_server {
 void http_connection_end(struct http_connection *hc, enum conn_end why);
 /* The answer of the connection's stream is finished. */
 void http_connection_answered(struct http_connection *hc);
+/* The answer was the 101: from the next loop turn on the connection is another's. */
+void http_connection_upgraded(
+	struct http_connection *hc, const struct http_upgrade_ops *ops, void *user);
 /* Answers a fault and ends the connection. */
 void http_answer_fault(struct http_stream *s, const struct http_fault *fault);
 

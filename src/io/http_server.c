@@ -36,6 +36,7 @@ static void set_state(struct http_connection *hc, enum http_state state)
 		timer_start(&hc->timer, LIMIT_LINGER_IDLE_MS);
 		break;
 	case HTTP_SERVE:
+	case HTTP_UPGRADED:
 	case HTTP_CLOSING:
 		timer_stop(&hc->timer);
 		break;
@@ -193,6 +194,9 @@ void http_answer_fault(struct http_stream *s, const struct http_fault *fault)
 			close_now(s->connection, CONN_END_ERROR);
 		return;
 	}
+	if (server->handler.fault_status)
+		response.status =
+			server->handler.fault_status(http_stream_request(s), fault, server->arg);
 	buf_init(&body, KIB(64));
 	if (server->handler.render_fault)
 		server->handler.render_fault(http_stream_request(s), fault, &body, server->arg);
@@ -419,9 +423,38 @@ static void advance(struct http_connection *hc)
 	}
 }
 
+static void begin_upgraded(struct http_connection *hc)
+{
+	struct buf kept;
+
+	drop_stream(hc);
+	buf_move(&hc->pipeline, &kept);
+	if (hc->read_stopped)
+		conn_read_start(hc->conn);
+	hc->read_stopped = false;
+	if (kept.len)
+		hc->upgrade->on_read(hc->upgrade_user, buf_sv(&kept));
+	buf_fini(&kept);
+}
+
 static void on_advance(struct deferred *d)
 {
-	advance(CONTAINER_OF(d, struct http_connection, advance));
+	struct http_connection *hc = CONTAINER_OF(d, struct http_connection, advance);
+
+	if (hc->state == HTTP_UPGRADED)
+		begin_upgraded(hc);
+	else
+		advance(hc);
+}
+
+void http_connection_upgraded(
+	struct http_connection *hc, const struct http_upgrade_ops *ops, void *user)
+{
+	hc->upgrade = ops;
+	hc->upgrade_user = user;
+	set_state(hc, HTTP_UPGRADED);
+	/* The handler is on the stack and may still look at its stream. */
+	loop_defer(hc->server->loop, &hc->advance);
 }
 
 void http_connection_answered(struct http_connection *hc)
@@ -439,6 +472,8 @@ static void on_conn_read(struct conn *c, struct sv bytes)
 
 	if (hc->state == HTTP_LINGER)
 		linger(hc, bytes.n);
+	else if (hc->state == HTTP_UPGRADED && !hc->stream)
+		hc->upgrade->on_read(hc->upgrade_user, bytes);
 	else if (hc->pipeline.len)
 		keep(hc, bytes);
 	else
@@ -450,7 +485,9 @@ static void on_conn_eof(struct conn *c)
 	struct http_connection *hc = conn_owner(c);
 
 	/* Answers to requests that came before the FIN still go out. */
-	if (is_served(hc))
+	if (hc->state == HTTP_UPGRADED)
+		hc->upgrade->on_eof(hc->upgrade_user);
+	else if (is_served(hc))
 		close_now(hc, CONN_END_PEER);
 	else
 		close_after_write(hc, CONN_END_PEER);
@@ -462,7 +499,9 @@ static void on_conn_drain(struct conn *c)
 	struct http_server *server = hc->server;
 	struct http_stream *s = hc->stream;
 
-	if (s && s->answer == ANSWER_HEAD && server->handler.on_drain)
+	if (hc->state == HTTP_UPGRADED)
+		hc->upgrade->on_drain(hc->upgrade_user);
+	else if (s && s->answer == ANSWER_HEAD && server->handler.on_drain)
 		server->handler.on_drain(s, server->arg);
 	else
 		advance(hc);
@@ -511,6 +550,8 @@ static void on_conn_closed(struct conn *c, enum conn_end why)
 	if (hc->state != HTTP_CLOSING)
 		set_state(hc, HTTP_CLOSING);
 	tell_gone(hc, why);
+	if (hc->upgrade)
+		hc->upgrade->on_closed(hc->upgrade_user, why);
 	drop_stream(hc);
 	loop_undefer(&hc->advance);
 	buf_fini(&hc->pipeline);
@@ -643,6 +684,8 @@ void http_server_drain(struct http_server *server)
 	for (struct http_connection *hc = server->connections; hc; hc = hc->next) {
 		if (hc->state == HTTP_IDLE && !hc->pipeline.len)
 			close_after_write(hc, CONN_END_LOCAL);
+		else if (hc->state == HTTP_UPGRADED)
+			hc->upgrade->on_stopping(hc->upgrade_user);
 	}
 	check_idle(server);
 }

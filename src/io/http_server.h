@@ -39,6 +39,10 @@ struct http_handler {
 	/* Appends a JSON body for a fault. May be NULL (plain OpenAI error shape then). */
 	void (*render_fault)(const struct http_request *r, const struct http_fault *fault,
 		struct buf *out, void *arg);
+	/* The status that a fault is answered with, where the client needs another one than the
+	 * fault's. May be NULL. */
+	int (*fault_status)(
+		const struct http_request *r, const struct http_fault *fault, void *arg);
 	/* Appends complete header lines ("Name: value\r\n") to every response head. s may be
 	 * without a request yet. May be NULL. */
 	void (*add_headers)(struct http_stream *s, struct buf *out, void *arg);
@@ -113,6 +117,31 @@ void http_abort(struct http_stream *s);
 /* Drops the connection at once, queued bytes and all (RST where the system allows): simulators need
  * it. */
 void http_reset(struct http_stream *s);
+/*
+ * A connection that is no longer HTTP's. It still counts among the server's: http_server_on_idle()
+ * waits for its end, and http_server_free() ends it.
+ */
+struct http_upgrade_ops {
+	/* Bytes came, those behind the request first; borrowed for the call. */
+	void (*on_read)(void *user, struct sv bytes);
+	/* The peer sends no more. */
+	void (*on_eof)(void *user);
+	/* The write queue fell below its low mark. */
+	void (*on_drain)(void *user);
+	/* http_server_drain(): to be ended soon. */
+	void (*on_stopping)(void *user);
+	/* Last call: forget the conn. */
+	void (*on_closed)(void *user, enum conn_end why);
+};
+/*
+ * Answers 101 with these headers and gives the connection away: the stream is gone for the handler.
+ * Only when the request has no body and was handed over by on_request. The receiver writes to the
+ * conn and ends it, but does not become its owner.
+ */
+struct conn *http_upgrade(struct http_stream *s, const struct http_header *headers, size_t count,
+	const struct http_upgrade_ops *ops, void *user);
+/* Does the server end (http_server_drain)? Then nothing long should be begun. */
+bool http_is_stopping(const struct http_stream *s);
 /* Head, body and finish in one. content_length of response is ignored. */
 void http_respond(struct http_stream *s, const struct http_response *response, struct sv body);
 

@@ -262,6 +262,32 @@ void http_reset(struct http_stream *s)
 	conn_reset(s->connection->conn, CONN_END_LOCAL);
 }
 
+struct conn *http_upgrade(struct http_stream *s, const struct http_header *headers, size_t count,
+	const struct http_upgrade_ops *ops, void *user)
+{
+	struct http_connection *hc = s->connection;
+	struct http_server *server = hc->server;
+	struct buf *out = conn_write_begin(hc->conn);
+
+	assert(s->answer == ANSWER_NONE && s->handed);
+	add_status_line(out, 101);
+	add_date(server, out);
+	for (size_t i = 0; i < count; i++)
+		add_header(out, &headers[i]);
+	if (server->handler.add_headers)
+		server->handler.add_headers(s, out, server->arg);
+	buf_add_lit(out, "\r\n");
+	conn_write_commit(hc->conn);
+	s->answer = ANSWER_FINISHED;
+	http_connection_upgraded(hc, ops, user);
+	return hc->conn;
+}
+
+bool http_is_stopping(const struct http_stream *s)
+{
+	return s->connection->server->draining;
+}
+
 void http_respond(struct http_stream *s, const struct http_response *response, struct sv body)
 {
 	struct http_response sized = *response;

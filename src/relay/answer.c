@@ -7,22 +7,10 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Kept for the next events of a stream that is slow; one that is fast keeps what it needs. */
-enum { KEEP_BYTES = 1024 };
-
 static void send_made(struct answer *a)
 {
 	a->last_sent_ms = clock_mono_ms();
-	if (a->out.size > LIMIT_WRITE_LOW_BYTES) {
-		struct buf moved;
-
-		buf_move(&a->out, &moved);
-		http_send_buf(a->stream, &moved);
-		buf_fini(&moved);
-		return;
-	}
-	http_send(a->stream, buf_sv(&a->out));
-	buf_reset(&a->out, a->out.len > KEEP_BYTES ? LIMIT_WRITE_LOW_BYTES : KEEP_BYTES);
+	a->client->ops->send(a->client, &a->out);
 }
 
 static void add_header(struct http_header *headers, size_t *count, struct sv name, struct sv value)
@@ -57,13 +45,13 @@ static void send_head(struct answer *a)
 	add_header(headers, &count, SV("Cache-Control"), SV("no-cache"));
 	add_header(headers, &count, SV("X-Accel-Buffering"), SV("no"));
 	a->status = 200;
-	http_respond_head(a->stream, &(struct http_response){
-					     .status = 200,
-					     .content_type = SV("text/event-stream"),
-					     .content_length = -1,
-					     .headers = headers,
-					     .header_count = count,
-				     });
+	a->client->ops->begin(a->client, &(struct http_response){
+						 .status = 200,
+						 .content_type = SV("text/event-stream"),
+						 .content_length = -1,
+						 .headers = headers,
+						 .header_count = count,
+					 });
 }
 
 static void release_head(struct answer *a)
@@ -91,7 +79,7 @@ static void send_heartbeat(struct answer *a)
 
 	buf_init(&beat, KIB(1));
 	a->turn->dialect->heartbeat(a->turn, &beat);
-	http_send(a->stream, buf_sv(&beat));
+	a->client->ops->send(a->client, &beat);
 	buf_fini(&beat);
 	a->last_sent_ms = clock_mono_ms();
 }
@@ -101,7 +89,7 @@ static void on_flush(struct deferred *d)
 	struct answer *a = CONTAINER_OF(d, struct answer, flush);
 
 	a->flushing = false;
-	if (a->stream && a->out.len)
+	if (a->client && a->out.len)
 		send_made(a);
 }
 
@@ -115,7 +103,7 @@ static void on_hold_over(struct timer *t)
 {
 	struct answer *a = CONTAINER_OF(t, struct answer, hold);
 
-	if (!a->stream || a->committed)
+	if (!a->client || a->committed)
 		return;
 	/* Codex saw this upstream's headers and goes by them. */
 	if (a->out.len || a->turn->native)
@@ -135,21 +123,21 @@ static void on_heartbeat(struct timer *t)
 	struct answer *a = CONTAINER_OF(t, struct answer, heartbeat);
 	int64_t silent_ms = clock_mono_ms() - a->last_sent_ms;
 
-	if (!a->stream)
+	if (!a->client)
 		return;
 	if (silent_ms < a->heartbeat_ms) {
 		timer_start(&a->heartbeat, a->heartbeat_ms - silent_ms);
 		return;
 	}
-	if (!http_is_congested(a->stream))
+	if (!a->client->ops->is_congested(a->client))
 		send_heartbeat(a);
 	timer_start(&a->heartbeat, a->heartbeat_ms);
 }
 
-void answer_init(struct answer *a, struct loop *loop, struct http_stream *stream, struct turn *turn,
+void answer_init(struct answer *a, struct loop *loop, struct client *client, struct turn *turn,
 	const struct conf *conf)
 {
-	a->stream = stream;
+	a->client = client;
 	a->turn = turn;
 	a->hold_ms = (int64_t)(conf->stream_hold_s * 1000);
 	a->heartbeat_ms = conf->heartbeat_s * 1000;
@@ -279,7 +267,7 @@ int answer_event(struct answer *a, const struct event *ev)
 static void end(struct answer *a)
 {
 	stop_timers(a);
-	a->stream = NULL;
+	a->client = NULL;
 }
 
 static void respond_whole(struct answer *a, int status, struct sv body, int64_t retry_after_s)
@@ -294,7 +282,7 @@ static void respond_whole(struct answer *a, int status, struct sv body, int64_t 
 	a->status = status;
 	a->head_sent = a->committed = true;
 	a->first_byte_us = clock_mono_us();
-	http_respond(a->stream,
+	a->client->ops->respond(a->client,
 		&(struct http_response){
 			.status = status,
 			.content_type = SV("application/json"),
@@ -321,7 +309,7 @@ int answer_finish(struct answer *a)
 		commit(a);
 	if (a->out.len)
 		send_made(a);
-	http_finish(a->stream);
+	a->client->ops->finish(a->client);
 	end(a);
 	return 0;
 }
@@ -340,7 +328,7 @@ int answer_say(struct answer *a, struct sv text)
 	}
 	commit(a);
 	send_made(a);
-	http_finish(a->stream);
+	a->client->ops->finish(a->client);
 	end(a);
 	return 0;
 }
@@ -349,7 +337,7 @@ void answer_fail(struct answer *a, const struct api_err *err)
 {
 	bool in_stream = a->head_sent;
 
-	if (!a->stream)
+	if (!a->client)
 		return;
 	if (!in_stream)
 		buf_reset(&a->out, LIMIT_WRITE_LOW_BYTES);
@@ -361,7 +349,7 @@ void answer_fail(struct answer *a, const struct api_err *err)
 	send_made(a);
 	/* The end of the body is left out: a client that cannot read the error still sees a
 	 * failure. */
-	http_abort(a->stream);
+	a->client->ops->abort(a->client);
 	end(a);
 }
 
@@ -381,5 +369,5 @@ bool answer_passes_header(const struct answer *a, struct sv name)
 
 bool answer_is_congested(const struct answer *a)
 {
-	return a->stream && a->committed && http_is_congested(a->stream);
+	return a->client && a->committed && a->client->ops->is_congested(a->client);
 }

@@ -11,13 +11,13 @@
 
 #include "conf/conf.h"
 #include "dialect/dialect.h"
-#include "io/http_server.h"
 #include "io/loop.h"
+#include "relay/client.h"
 
 enum { ANSWER_HEADERS_MAX = 48 };
 
 struct answer {
-	struct http_stream *stream; /* NULL once finished or gone */
+	struct client *client; /* NULL once finished or gone */
 	struct turn *turn;
 	struct buf out;	 /* made, not yet handed to the stream */
 	bool head_sent;	 /* the status is settled; heartbeats may have followed */
@@ -37,7 +37,7 @@ struct answer {
 	struct timer hold, heartbeat;
 };
 
-void answer_init(struct answer *a, struct loop *loop, struct http_stream *stream, struct turn *turn,
+void answer_init(struct answer *a, struct loop *loop, struct client *client, struct turn *turn,
 	const struct conf *conf);
 void answer_fini(struct answer *a);
 /* The turn is known, and nothing may come of it for long: heartbeats then go out. */

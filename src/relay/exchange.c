@@ -6,10 +6,12 @@
 #include "codex/headers.h"
 #include "codex/upstream.h"
 #include "relay/answer.h"
+#include "relay/client_http.h"
 #include "relay/exchange_log.h"
 #include "relay/exhausted.h"
 #include "relay/model_choice.h"
 #include "relay/model_list.h"
+#include "relay/native_head.h"
 #include "relay/offline.h"
 #include "relay/recall.h"
 #include "relay/relay.h"
@@ -49,7 +51,8 @@ struct exchange {
 	enum state state;
 	char id[IDENT_UUID_SIZE];
 
-	struct http_stream *stream;
+	struct client *client;	 /* NULL once answered or gone */
+	struct client_http http; /* of an HTTP request */
 	struct arena arena;
 	struct buf body;	   /* the client's */
 	struct jspan_index *index; /* of the body, or NULL */
@@ -124,7 +127,7 @@ static void done(struct exchange *ex)
 	waitq_remove(&ex->waiter);
 	timer_stop(&ex->backoff);
 	leave_token(ex);
-	ex->stream = NULL;
+	ex->client = NULL;
 	*ex->prev = ex->next;
 	if (ex->next)
 		ex->next->prev = ex->prev;
@@ -228,6 +231,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	size_t count;
 	const struct http_header *headers = upstream_headers(u, &count);
 	struct http_header without[LIMIT_RESPONSE_HEADERS_COUNT];
+	struct native_head fit;
 	struct sv turn_state = SV_NONE, models_etag = SV_NONE;
 
 	(void)status;
@@ -246,6 +250,11 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	if (ex->model.aliased && count <= ARRAY_LEN(without)) {
 		count = model_choice_drop_name(headers, count, without);
 		headers = without;
+	}
+	if (ex->turn.native && count <= ARRAY_LEN(without)) {
+		native_head_make(&fit, ex->conf, ex->relay->slots, headers, count, clock_wall_ms());
+		headers = fit.headers;
+		count = fit.count;
 	}
 	answer_upstream_head(&ex->answer, headers, count);
 	ex->user.has_request_id = answer_passes_header(&ex->answer, SV("x-request-id"));
@@ -516,7 +525,7 @@ static int build_headers(
 	struct exchange *ex, const struct codex_cred *cred, struct attempt_headers *h)
 {
 	struct codex_header_options options = {
-		.client = http_stream_request(ex->stream),
+		.client = ex->client->request,
 		.native = ex->turn.native,
 		.same_slot =
 			ex->turn_state.n && slot_table_came_from(ex->relay->slots, ex->turn_state,
@@ -861,11 +870,9 @@ static bool knows_model(void *arg, struct sv name)
 	return model_choice_knows(ex->conf, ex->relay->slots, name);
 }
 
-static struct exchange *exchange_new(
-	struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
+static void exchange_init(struct exchange *ex, struct relay *relay, struct client *client,
+	struct buf *body, const struct dialect *dialect)
 {
-	struct exchange *ex = mem_zalloc(sizeof(*ex));
-
 	ex->relay = relay;
 	ex->conf = conf_ref(relay->conf);
 	ex->runner = runner_of(ex->conf);
@@ -874,19 +881,19 @@ static struct exchange *exchange_new(
 		.gateways = relay->gateways,
 		.on_open = on_place_open,
 	};
-	ex->stream = stream;
+	ex->client = client;
 	ident_uuid7(ex->id);
-	ex->times.started_us = http_stream_started_us(stream);
+	ex->times.started_us = client->started_us;
 	arena_init(&ex->arena, LIMIT_ARENA_BYTES);
-	buf_move(http_body(stream), &ex->body);
+	buf_move(body, &ex->body);
 	buf_init(&ex->upstream_body, LIMIT_UPSTREAM_BODY_BYTES);
 	turn_init(&ex->turn, dialect, &ex->arena);
 	ex->turn.now_s = clock_wall_ms() / 1000;
 	ex->turn.id = ex->id;
-	ex->turn.native = codex_client_is_native(http_stream_request(stream));
+	ex->turn.native = codex_client_is_native(client->request);
 	ex->turn.models = (struct model_catalogue){
 		.default_model = sv_cstr(ex->conf->default_model), .knows = knows_model, .arg = ex};
-	answer_init(&ex->answer, relay->loop, stream, &ex->turn, ex->conf);
+	answer_init(&ex->answer, relay->loop, client, &ex->turn, ex->conf);
 	ex->retry.max_attempts = (unsigned)ex->conf->max_attempts;
 	ex->retry.budget_ms = ex->conf->retry_budget_s * 1000;
 	ex->waiter.try_now = on_capacity;
@@ -903,8 +910,7 @@ static struct exchange *exchange_new(
 	relay->exchange_count++;
 	trimmer_note(&relay->trimmer, relay->exchange_count);
 	ex->user = (struct route_user){.ops = &user_ops, .id = ex->id};
-	http_stream_set_user(stream, &ex->user);
-	return ex;
+	client->ops->set_user(client, &ex->user);
 }
 
 static void say_offline(struct exchange *ex, struct sv text)
@@ -918,10 +924,10 @@ static void say_offline(struct exchange *ex, struct sv text)
 	done(ex);
 }
 
-void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
+static void run(struct exchange *ex)
 {
-	struct exchange *ex = exchange_new(relay, stream, dialect);
-	const struct http_request *request = http_stream_request(stream);
+	struct relay *relay = ex->relay;
+	const struct http_request *request = ex->client->request;
 	struct api_err err;
 	struct sv text;
 	int rc = read_body(ex, &err);
@@ -929,7 +935,7 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	if (!rc)
 		rc = recall_expand(&ex->recall, relay->continuation, router_client_token(request),
 			&ex->turn, &err);
-	exchange_log_start(&ex->log, relay, ex->id, stream, &ex->turn, ex->body.len);
+	exchange_log_start(&ex->log, relay, ex->id, ex->client, &ex->turn, ex->body.len);
 	if (rc) {
 		fail(ex, &err);
 		return;
@@ -953,6 +959,24 @@ void exchange_start(struct relay *relay, struct http_stream *stream, const struc
 	answer_wait(&ex->answer);
 	set_state(ex, WAIT_SLOT);
 	seek_slot(ex);
+}
+
+void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect)
+{
+	struct exchange *ex = mem_zalloc(sizeof(*ex));
+
+	client_http_init(&ex->http, stream);
+	exchange_init(ex, relay, &ex->http.client, http_body(stream), dialect);
+	run(ex);
+}
+
+void exchange_start_for(
+	struct relay *relay, struct client *client, struct buf *body, const struct dialect *dialect)
+{
+	struct exchange *ex = mem_zalloc(sizeof(*ex));
+
+	exchange_init(ex, relay, client, body, dialect);
+	run(ex);
 }
 
 void exchange_abort_all(struct relay *relay)

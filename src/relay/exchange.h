@@ -19,13 +19,16 @@
 #define RELAY_EXCHANGE_H
 
 #include "dialect/dialect.h"
-#include "io/http_server.h"
+#include "relay/client.h"
 
 struct relay;
 struct exchange;
 
 /* The request's body is complete. The exchange becomes the stream's user, answers it and logs. */
 void exchange_start(struct relay *relay, struct http_stream *stream, const struct dialect *dialect);
+/* The same for any client (client.h), with its body, which it takes. */
+void exchange_start_for(struct relay *relay, struct client *client, struct buf *body,
+	const struct dialect *dialect);
 /* The relay will not wait any longer: clients are told, upstream requests cancelled. */
 void exchange_abort_all(struct relay *relay);
 

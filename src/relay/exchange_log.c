@@ -11,14 +11,14 @@
 enum { CANDIDATES_LOGGED_MAX = 64 };
 
 void exchange_log_start(struct exchange_log *log, struct relay *relay, const char *id,
-	const struct http_stream *stream, const struct turn *turn, size_t body_bytes)
+	const struct client *client, const struct turn *turn, size_t body_bytes)
 {
-	const struct http_request *request = http_stream_request(stream);
-	const char *peer = http_stream_peer(stream);
+	const struct http_request *request = client->request;
+	const char *peer = client->peer;
 
 	log->relay = relay;
 	log->id = id;
-	log->route = http_stream_tag(stream);
+	log->route = client->route;
 	sv_cut(request->method, log->method, sizeof(log->method));
 	log->entry = journal_begin(relay->journal, &(struct journal_request){
 							   .id = id,

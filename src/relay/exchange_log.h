@@ -7,7 +7,7 @@
 
 #include "codex/failure.h"
 #include "dialect/dialect.h"
-#include "io/http_server.h"
+#include "relay/client.h"
 #include "relay/retry.h"
 #include "slots/slot_table.h"
 
@@ -41,7 +41,7 @@ struct exchange_summary {
 };
 
 void exchange_log_start(struct exchange_log *log, struct relay *relay, const char *id,
-	const struct http_stream *stream, const struct turn *turn, size_t body_bytes);
+	const struct client *client, const struct turn *turn, size_t body_bytes);
 /* What names the conversation is known now. */
 void exchange_log_session(struct exchange_log *log, struct sv session);
 void exchange_log_selection(struct exchange_log *log, const struct lease_report *report,

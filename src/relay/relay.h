@@ -16,6 +16,7 @@
 #include "relay/tls_reload.h"
 #include "relay/trimmer.h"
 #include "relay/waitq.h"
+#include "relay/ws_session.h"
 #include "slots/slot_env.h"
 
 struct continuation;
@@ -64,6 +65,7 @@ struct relay {
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
 	struct trimmer trimmer;
+	struct ws_sessions sockets; /* of clients */
 	bool draining, closing;
 	int64_t started_ms;			 /* wall */
 	const struct relay_extension *extension; /* NULL: none */

@@ -4,12 +4,15 @@
 #include "base/log.h"
 #include "codex/headers.h"
 #include "proto/url.h"
+#include "relay/codex_auth.h"
+#include "relay/codex_pages.h"
 #include "relay/exchange.h"
 #include "relay/model_list.h"
 #include "relay/relay.h"
 #include "relay/reply.h"
 #include "relay/response_pages.h"
 #include "relay/status_pages.h"
+#include "relay/upgrade.h"
 #include "version.h"
 
 #include <string.h>
@@ -42,6 +45,27 @@ static const struct route routes[] = {
 		"legacy Completions, stream and not"},
 	{"/v1/models", "GET, HEAD", ROLE_CLIENT, model_list_serve, "models that can be asked for"},
 	{"/v1/models/{id}", "GET, HEAD", ROLE_CLIENT, model_list_serve_one, "one of them"},
+	{"/v1/responses", "GET, HEAD", ROLE_CLIENT, upgrade_serve, "turns over a WebSocket"},
+	{"/backend-api/codex/responses", "POST", ROLE_CODEX, serve_responses,
+		"a turn of a Codex client in ChatGPT mode"},
+	{"/backend-api/codex/responses", "GET, HEAD", ROLE_CODEX, upgrade_serve,
+		"the same over a WebSocket"},
+	{"/backend-api/codex/responses/compact", "POST", ROLE_CODEX, serve_compact,
+		"a conversation made short by upstream"},
+	{"/backend-api/codex/models", "GET, HEAD", ROLE_CODEX, codex_models,
+		"the slots' models, as upstream tells them"},
+	{"/backend-api/wham/accounts/check", "GET, HEAD", ROLE_CODEX, codex_accounts_check,
+		"the client's account is good"},
+	{"/api/codex/accounts/check", "GET, HEAD", ROLE_CODEX, codex_accounts_check, "the same"},
+	{"/backend-api/wham/usage", "GET, HEAD", ROLE_CODEX, codex_usage,
+		"the limits of all slots together"},
+	{"/api/codex/usage", "GET, HEAD", ROLE_CODEX, codex_usage, "the same"},
+	{"/backend-api/wham/settings/user", "GET, HEAD", ROLE_CODEX, codex_settings,
+		"settings of a Codex user"},
+	{"/backend-api/codex/analytics-events/*", "POST", ROLE_CODEX, codex_side_call,
+		"telemetry: not taken"},
+	{"/backend-api/ps/*", "GET, HEAD", ROLE_CODEX, codex_side_call, "plugins: none"},
+	{"/backend-api/ps/*", "POST", ROLE_CODEX, codex_side_call, "plugins: none"},
 	{"/v1/responses/compact", "POST", ROLE_CLIENT, serve_compact,
 		"a conversation made short by upstream"},
 	{"/v1/responses/input_tokens", "POST", ROLE_CLIENT, response_count_tokens,
@@ -68,6 +92,9 @@ bool router_match(const char *pattern, struct sv path, struct sv *ret_param)
 	struct sv before, behind, param;
 
 	*ret_param = SV_NONE;
+	if (sv_ends(sv_cstr(pattern), SV("/*")))
+		return path.n >= strlen(pattern) &&
+		       sv_starts(path, sv_make(pattern, strlen(pattern) - 1));
 	if (!open)
 		return sv_eq(path, sv_cstr(pattern));
 	before = sv_make(pattern, (size_t)(open - pattern));
@@ -179,22 +206,11 @@ static void refuse_method(struct relay *r, struct http_stream *s, struct finding
 	reply_error(r, s, &err, &allow);
 }
 
-/* A client of the relay hears that its token is right, but not for this. */
-static void refuse_token(
-	struct relay *r, struct http_stream *s, const struct route *route, struct sv token)
+static void refuse_client(struct relay *r, struct http_stream *s, const struct api_err *err)
 {
 	struct http_header challenge = {SV("WWW-Authenticate"), SV("Bearer")};
-	struct api_err err;
 
-	if (route->role == ROLE_ADMIN && conf_token_ok(r->conf, token)) {
-		api_err_set(&err, 403, "permission_error", "admin_token_required",
-			"The admin API takes the relay's adminToken only.");
-		reply_error(r, s, &err, NULL);
-		return;
-	}
-	api_err_set(&err, 401, "authentication_error", "invalid_api_key",
-		"The relay's token is missing or wrong: send it as Authorization: Bearer.");
-	reply_error(r, s, &err, &challenge);
+	reply_error(r, s, err, err->status == 401 ? &challenge : NULL);
 }
 
 /* A native client that hears 413 sends the body five more times (PROTOCOL 3). */
@@ -216,15 +232,33 @@ static void refuse_size(struct relay *r, struct http_stream *s)
 
 /* --- the HTTP server's callbacks --- */
 
-static bool may_ask(const struct relay *r, const struct route *route, struct sv token)
+/* A client of the relay hears that its token is right, but not for this. */
+static bool refuse_token(
+	const struct relay *r, const struct route *route, struct sv token, struct api_err *err)
 {
+	if (route->role == ROLE_ADMIN && conf_token_ok(r->conf, token))
+		api_err_set(err, 403, "permission_error", "admin_token_required",
+			"The admin API takes the relay's adminToken only.");
+	else
+		api_err_set(err, 401, "authentication_error", "invalid_api_key",
+			"The relay's token is missing or wrong: send it as Authorization: Bearer.");
+	return false;
+}
+
+bool router_allows(const struct relay *r, const struct route *route,
+	const struct http_request *request, const char *peer, struct api_err *err)
+{
+	struct sv token = router_client_token(request);
+
 	switch (route->role) {
 	case ROLE_NONE:
 		return true;
 	case ROLE_CLIENT:
-		return conf_token_ok(r->conf, token);
+		return conf_token_ok(r->conf, token) || refuse_token(r, route, token, err);
+	case ROLE_CODEX:
+		return codex_auth_allows(r->conf, request, peer, clock_wall_ms(), err);
 	case ROLE_ADMIN:
-		return conf_admin_token_ok(r->conf, token);
+		return conf_admin_token_ok(r->conf, token) || refuse_token(r, route, token, err);
 	}
 	return false;
 }
@@ -241,13 +275,15 @@ static size_t body_cap(const struct relay *r, const struct route *route)
 static void on_found(struct relay *r, struct http_stream *s, const struct http_request *request,
 	struct finding *f)
 {
+	struct api_err err;
+
 	http_stream_set_tag(s, f->route ? f->route : f->same_path);
 	if (!f->same_path)
 		refuse_path(r, s, request);
 	else if (!f->route)
 		refuse_method(r, s, f);
-	else if (!may_ask(r, f->route, router_client_token(request)))
-		refuse_token(r, s, f->route, router_client_token(request));
+	else if (!router_allows(r, f->route, request, http_stream_peer(s), &err))
+		refuse_client(r, s, &err);
 	else if (is_too_large_for_native(r, request))
 		refuse_size(r, s);
 	else
@@ -331,6 +367,15 @@ static const char *fault_code(const struct http_fault *fault)
 	return fault->status == 413 ? "payload_too_large" : "bad_request";
 }
 
+/* See refuse_size(); here the size was not known before, or is that of the decoded body. */
+static int fault_status(
+	const struct http_request *request, const struct http_fault *fault, void *arg)
+{
+	(void)arg;
+	return fault->status == 413 && request && codex_client_is_native(request) ? 400
+										  : fault->status;
+}
+
 static void render_fault(const struct http_request *request, const struct http_fault *fault,
 	struct buf *out, void *arg)
 {
@@ -360,10 +405,12 @@ static void add_headers(struct http_stream *s, struct buf *out, void *arg)
 
 static void on_fault(struct http_stream *s, const struct http_fault *fault, void *arg)
 {
-	reply_count(arg, s, fault->status, fault_code(fault), fault->message);
+	int status = fault_status(http_stream_request(s), fault, arg);
+
+	reply_count(arg, s, status, fault_code(fault), fault->message);
 	log_begin(LOG_WARN, "request.refused");
 	log_str("peer", sv_cstr(http_stream_peer(s)));
-	log_i64("status", fault->status);
+	log_i64("status", status);
 	log_str("reason", sv_cstr(fault->message));
 	log_end();
 }
@@ -374,6 +421,7 @@ const struct http_handler router_http_handler = {
 	.on_drain = on_drain,
 	.on_gone = on_gone,
 	.render_fault = render_fault,
+	.fault_status = fault_status,
 	.add_headers = add_headers,
 	.on_fault = on_fault,
 };

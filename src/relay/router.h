@@ -6,6 +6,7 @@
 #ifndef RELAY_ROUTER_H
 #define RELAY_ROUTER_H
 
+#include "dialect/api_err.h"
 #include "io/http_server.h"
 
 struct relay;
@@ -16,12 +17,14 @@ extern const struct http_handler router_http_handler;
 enum route_role {
 	ROLE_NONE,   /* anybody */
 	ROLE_CLIENT, /* conf_token_ok() */
+	ROLE_CODEX,  /* codex_auth_allows() */
 	ROLE_ADMIN,  /* conf_admin_token_ok(); bodies up to LIMIT_ADMIN_BODY_BYTES */
 };
 
 struct route {
 	/* "/v1/models"; "/admin/slots/{id}/enable": one part in braces takes any text, see
-	 * router_param(). Several rows may have one path, with different methods. */
+	 * router_param(); "/a/" and a star: all that is below. Several rows may have one path, with
+	 * different methods. */
 	const char *path;
 	const char *methods; /* as in Allow: "GET, HEAD" */
 	enum route_role role;
@@ -53,6 +56,9 @@ struct route_user_ops {
 };
 /* The token that a client sent: Authorization: Bearer, else x-api-key, else api-key. */
 struct sv router_client_token(const struct http_request *request);
+/* May this request have what the route gives? False with *err. peer: as http_stream_peer(). */
+bool router_allows(const struct relay *r, const struct route *route,
+	const struct http_request *request, const char *peer, struct api_err *err) MUST_CHECK;
 /* Id of the request that the stream answers. */
 const char *router_request_id(struct relay *r, const struct http_stream *s);
 

@@ -118,7 +118,11 @@ static void fill_error(struct recent_error *e, const struct request_end *end, in
 
 static bool only_looks(const struct request_end *end)
 {
-	return end->status < 400 && end->route && end->route->role != ROLE_CLIENT;
+	if (end->status >= 400 || !end->route)
+		return false;
+	if (end->route->role == ROLE_CODEX)
+		return sv_eq(end->method, SV("GET"));
+	return end->route->role != ROLE_CLIENT;
 }
 
 void stats_count(struct stats *s, const struct request_end *end, int64_t now_ms)

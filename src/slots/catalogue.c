@@ -1,5 +1,6 @@
 #include "slots/catalogue.h"
 
+#include "base/durable.h"
 #include "base/jv.h"
 #include "base/limits.h"
 #include "conf/json_file.h"
@@ -14,7 +15,34 @@ enum {
 	JSON_DEPTH = 64,
 	BELIEVED_MS = 24 * 3600 * 1000, /* when it cannot be fetched any more */
 	CONTEXT_WINDOW_MAX = 1000 * 1000 * 1000,
+	HASH_SIZE = 17, /* in hexadecimal */
 };
+
+struct catalogue_text *catalogue_text_ref(struct catalogue_text *text)
+{
+	text->refs++;
+	return text;
+}
+
+void catalogue_text_unref(struct catalogue_text *text)
+{
+	if (text && --text->refs == 0)
+		free(text);
+}
+
+/* NULL when there is no memory for it: then it is as if it was not known. */
+static struct catalogue_text *text_new(struct sv bytes)
+{
+	struct catalogue_text *text = malloc(sizeof(*text) + bytes.n);
+
+	if (!text)
+		return NULL;
+	text->hash = sv_hash(bytes, SV_HASH_SEED);
+	text->n = bytes.n;
+	text->refs = 1;
+	memcpy(text->bytes, bytes.p, bytes.n);
+	return text;
+}
 
 void catalogue_free(struct catalogue *c)
 {
@@ -28,6 +56,7 @@ void catalogue_free(struct catalogue *c)
 	free(c->hashes);
 	free(c->etag);
 	free(c->plan);
+	catalogue_text_unref(c->text);
 	free(c);
 }
 
@@ -171,6 +200,8 @@ int catalogue_parse(struct sv body, struct sv etag, struct catalogue **ret, cons
 		return -EINVAL;
 	}
 	c->etag = copy_etag(etag);
+	c->text = text_new(body);
+	c->text_hash = c->text ? c->text->hash : 0;
 	complete(c);
 	*ret = c;
 	return 0;
@@ -213,6 +244,7 @@ json_t *catalogue_json(const struct catalogue *c, const struct catalogue_origin 
 {
 	json_t *doc = json_pack("{s:i}", "version", 1);
 	json_t *models = json_array();
+	char hash[HASH_SIZE];
 
 	json_object_set_new(doc, "fetchedAt", stamp_write(c->fetched_ms, NULL, NULL));
 	set_text(doc, "etag", c->etag);
@@ -220,6 +252,10 @@ json_t *catalogue_json(const struct catalogue *c, const struct catalogue_origin 
 	set_text(doc, "accountId", origin->account_id);
 	set_text(doc, "baseUrl", origin->base_url);
 	set_text(doc, "clientVersion", origin->client_version);
+	if (c->text_hash) {
+		snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)c->text_hash);
+		set_text(doc, "textHash", hash);
+	}
 	for (size_t i = 0; i < c->count; i++)
 		json_array_append_new(models, model_json(&c->models[i]));
 	json_object_set_new(doc, "models", models);
@@ -260,6 +296,14 @@ static void take_model(struct catalogue *c, const json_t *stored)
 	add_model(c, &model);
 }
 
+static uint64_t read_hash(const char *hex)
+{
+	if (!hex || strlen(hex) != HASH_SIZE - 1 ||
+		strspn(hex, "0123456789abcdef") != HASH_SIZE - 1)
+		return 0;
+	return strtoull(hex, NULL, 16);
+}
+
 struct catalogue *catalogue_from_json(const json_t *doc, const struct catalogue_origin *origin)
 {
 	const json_t *models = json_object_get(doc, "models");
@@ -274,17 +318,28 @@ struct catalogue *catalogue_from_json(const json_t *doc, const struct catalogue_
 	c->fetched_ms = stamp_read(json_object_get(doc, "fetchedAt"));
 	c->etag = copy_etag(sv_cstr(text_member(doc, "etag")));
 	c->plan = mem_strdup(plan);
+	c->text_hash = read_hash(text_member(doc, "textHash"));
 	complete(c);
 	return c;
 }
 
-char *catalogue_path(const char *root, const char *slot_id)
+static char *agent_file(const char *root, const char *slot_id, const char *name)
 {
 	char *dir = runtime_agent_dir(root, slot_id);
-	char *path = runtime_path(dir, "codex-models.json");
+	char *path = runtime_path(dir, name);
 
 	free(dir);
 	return path;
+}
+
+char *catalogue_path(const char *root, const char *slot_id)
+{
+	return agent_file(root, slot_id, "codex-models.json");
+}
+
+char *catalogue_text_path(const char *root, const char *slot_id)
+{
+	return agent_file(root, slot_id, "codex-models-full.json");
 }
 
 struct catalogue *catalogue_read(const char *path, const struct catalogue_origin *origin)
@@ -298,4 +353,39 @@ struct catalogue *catalogue_read(const char *path, const struct catalogue_origin
 	c = catalogue_from_json(doc, origin);
 	json_decref(doc);
 	return c;
+}
+
+/* The two files are not written in one step, and anybody may edit them. */
+static bool is_text_of(const struct catalogue *c, struct sv bytes)
+{
+	struct jv root;
+
+	return sv_hash(bytes, SV_HASH_SEED) == c->text_hash &&
+	       jv_parse(bytes, JSON_DEPTH, &root, NULL) == 0;
+}
+
+void catalogue_read_text(struct catalogue *c, const char *path)
+{
+	struct buf bytes;
+
+	if (!c->text_hash || c->text)
+		return;
+	buf_init(&bytes, LIMIT_CALL_BODY_BYTES);
+	if (durable_read(path, &bytes) == 0 && is_text_of(c, buf_sv(&bytes)))
+		c->text = text_new(buf_sv(&bytes));
+	buf_fini(&bytes);
+}
+
+bool catalogue_share_text(struct catalogue *c, const struct catalogue *other)
+{
+	struct catalogue_text *theirs = other ? other->text : NULL;
+
+	if (!theirs || theirs == c->text || theirs->hash != c->text_hash)
+		return false;
+	if (c->text &&
+		(c->text->n != theirs->n || memcmp(c->text->bytes, theirs->bytes, theirs->n)))
+		return false;
+	catalogue_text_unref(c->text);
+	c->text = catalogue_text_ref(theirs);
+	return true;
 }

@@ -1,7 +1,8 @@
 /*
  * The models that upstream offers one slot (GET /codex/models, PROTOCOL 2): parsed, kept compact,
- * and as a file beside the slot's credential, so that a restart knows them at once. Pure but for
- * the read and write helpers, which block. Owner: the slot.
+ * and as a file beside the slot's credential, so that a restart knows them at once. Upstream's own
+ * text is kept too, in a file of its own, for Codex clients: they need all that it says of a model.
+ * Pure but for the read and write helpers, which block. Owner: the slot.
  *
  * What is not known refuses nothing: no catalogue, one that is too old to be believed, or an empty
  * one (upstream hides what a client version may not see) mean that the slot might have any model.
@@ -31,13 +32,26 @@ struct catalogue_origin {
 	const char *account_id, *base_url, *client_version; /* may be NULL */
 };
 
+/*
+ * Upstream's text: some hundred KiB, and the same for all slots of a plan, which share it. Never
+ * changes; counted, on the loop thread only.
+ */
+struct catalogue_text {
+	uint64_t hash;
+	size_t n;
+	unsigned refs;
+	char bytes[];
+};
+
 struct catalogue {
 	struct catalogue_model *models; /* in upstream's order */
 	uint64_t *hashes;		/* of all names, sorted */
 	size_t count;
-	char *etag;	    /* NULL none */
-	char *plan;	    /* of the account when it was fetched; NULL unknown */
-	int64_t fetched_ms; /* wall; also the last time that upstream said: not modified */
+	char *etag;		     /* NULL none */
+	struct catalogue_text *text; /* NULL: not known */
+	uint64_t text_hash;	     /* of what the file of the text must hold; 0: there is none */
+	char *plan;		     /* of the account when it was fetched; NULL unknown */
+	int64_t fetched_ms;	     /* wall; also the last time that upstream said: not modified */
 };
 
 void catalogue_free(struct catalogue *c);
@@ -59,7 +73,15 @@ json_t *catalogue_json(const struct catalogue *c, const struct catalogue_origin 
 struct catalogue *catalogue_from_json(const json_t *doc, const struct catalogue_origin *origin);
 /* state/slots/slot-N/agent/codex-models.json; the caller frees. */
 char *catalogue_path(const char *root, const char *slot_id);
+/* And upstream's text beside it, codex-models-full.json. */
+char *catalogue_text_path(const char *root, const char *slot_id);
 /* NULL when there is none that can be used. */
 struct catalogue *catalogue_read(const char *path, const struct catalogue_origin *origin);
+/* Reads the text that belongs to c. Without one it stays unknown, and must be fetched again. */
+void catalogue_read_text(struct catalogue *c, const char *path);
+/* Uses the text of other, which may be NULL, if it is the same; true when it is. */
+bool catalogue_share_text(struct catalogue *c, const struct catalogue *other);
+struct catalogue_text *catalogue_text_ref(struct catalogue_text *text);
+void catalogue_text_unref(struct catalogue_text *text);
 
 #endif

@@ -36,6 +36,8 @@ static struct catalogue_origin origin_of(const struct slot_env *env, const struc
 struct writing {
 	char *dir, *path;
 	json_t *doc;
+	char *text_path;
+	struct catalogue_text *text; /* NULL: what is there is good */
 	int result;
 };
 
@@ -44,6 +46,8 @@ static void write_out(void *arg)
 	struct writing *w = arg;
 
 	w->result = durable_mkdirs(w->dir, 0700);
+	if (!w->result && w->text)
+		w->result = durable_write(w->text_path, sv_make(w->text->bytes, w->text->n), 0600);
 	if (!w->result)
 		w->result = json_file_write(w->path, w->doc);
 }
@@ -55,12 +59,14 @@ static void on_written(void *arg)
 	if (w->result)
 		log_error("models.save", sv_cstr(w->path), w->result);
 	json_decref(w->doc);
+	catalogue_text_unref(w->text);
 	free(w->dir);
 	free(w->path);
+	free(w->text_path);
 	free(w);
 }
 
-static void save(const struct slot_env *env, const struct slot *s)
+static void save(const struct slot_env *env, const struct slot *s, bool with_text)
 {
 	const struct catalogue_origin origin = origin_of(env, s);
 	struct writing *w = mem_zalloc(sizeof(*w));
@@ -68,17 +74,34 @@ static void save(const struct slot_env *env, const struct slot *s)
 	w->dir = runtime_agent_dir(env->root, s->id);
 	w->path = catalogue_path(env->root, s->id);
 	w->doc = catalogue_json(s->catalogue, &origin);
+	w->text_path = catalogue_text_path(env->root, s->id);
+	if (with_text && s->catalogue->text)
+		w->text = catalogue_text_ref(s->catalogue->text);
 	loop_work(env->loop, write_out, on_written, w);
+}
+
+/* Most slots have the same text as another one. */
+static bool share_text(const struct slot_env *env, struct catalogue *c)
+{
+	for (size_t i = 0; i < slot_table_count(env->table); i++) {
+		if (catalogue_share_text(c, slot_table_at(env->table, i)->catalogue))
+			return true;
+	}
+	return false;
 }
 
 void catalogue_fetch_load(const struct slot_env *env, struct slot *s)
 {
 	const struct catalogue_origin origin = origin_of(env, s);
 	char *path = catalogue_path(env->root, s->id);
+	char *text_path = catalogue_text_path(env->root, s->id);
 
 	catalogue_free(s->catalogue);
 	s->catalogue = catalogue_read(path, &origin);
+	if (s->catalogue && !share_text(env, s->catalogue))
+		catalogue_read_text(s->catalogue, text_path);
 	free(path);
+	free(text_path);
 }
 
 /* --- from upstream --- */
@@ -136,11 +159,12 @@ static const char *take(struct catalogue_fetch *f, struct slot *s, const struct 
 			    answer->body, call_header(answer, SV("etag")), &fresh, &problem))
 			return problem;
 		*ret_changed = !is_same_list(s->catalogue, fresh);
+		share_text(f->env, fresh);
 		catalogue_free(s->catalogue);
 		s->catalogue = fresh;
 	}
 	stamp(s);
-	save(f->env, s);
+	save(f->env, s, answer->status != 304);
 	return NULL;
 }
 
@@ -174,7 +198,8 @@ struct catalogue_fetch *catalogue_fetch_start(struct slot_env *env, const struct
 	void (*on_done)(void *arg, const struct catalogue_fetch_result *result), void *arg)
 {
 	struct catalogue_fetch *f = mem_zalloc(sizeof(*f));
-	const char *etag = s->catalogue ? s->catalogue->etag : NULL;
+	/* Without upstream's text "not modified" would be no answer. */
+	const char *etag = s->catalogue && s->catalogue->text ? s->catalogue->etag : NULL;
 	struct http_header header = {SV("if-none-match"), sv_cstr(etag)};
 	char path[PATH_SIZE];
 	struct slot_call_request request = {

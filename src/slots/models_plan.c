@@ -11,6 +11,12 @@ static bool is_of_other_plan(const struct slot *s)
 	return plan && s->meters.plan_type[0] && strcmp(plan, s->meters.plan_type) != 0;
 }
 
+/* Its file is gone, or another version wrote the rest. */
+static bool lacks_text(const struct slot *s)
+{
+	return s->catalogue && !s->catalogue->text;
+}
+
 int64_t models_plan_due_ms(const struct slot *s, const struct poll_state *poll, bool is_outdated,
 	int64_t ttl_ms, int64_t now_ms)
 {
@@ -26,7 +32,8 @@ int64_t models_plan_due_ms(const struct slot *s, const struct poll_state *poll, 
 		fetched_ms = 0;
 	if (fetched_ms)
 		due = fetched_ms + poll_jitter_ms(ttl_ms, seed, fetched_ms);
-	if ((is_outdated || is_of_other_plan(s)) && due > fetched_ms + HINT_PAUSE_MS)
+	if ((is_outdated || is_of_other_plan(s) || lacks_text(s)) &&
+		due > fetched_ms + HINT_PAUSE_MS)
 		due = fetched_ms + HINT_PAUSE_MS;
 	if (poll->failures && poll->failed_ms <= now_ms && retry_ms > due)
 		due = retry_ms;

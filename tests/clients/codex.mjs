@@ -19,14 +19,23 @@ function find(dir, pattern) {
 	return path.join(dir, name);
 }
 
-// The native program of the one platform package that npm installed.
-function codexBin() {
-	const vendor = path.join(find(path.join(clientsDir, "node_modules", "@openai"), /^codex-/), "vendor");
-	return path.join(find(vendor, /-/), "bin", "codex");
+const modules = path.join(clientsDir, "node_modules");
+const platform = process.arch === "arm64" ? /^aarch64-unknown-linux/ : /^x86_64-unknown-linux/;
+
+// Where npm put the package of each version, and the native program in it.
+const versions = {
+	"0.169.0": () => [find(path.join(modules, "@openai"), /^codex-/), "bin"],
+	"0.142.5": () => [find(modules, /^codex-0\.142\.5-/), "bin"],
+	"0.98.0": () => [path.join(modules, "codex-0.98.0"), "codex"],
+};
+
+function codexBin(version) {
+	const [dir, bin] = versions[version]();
+	return path.join(find(path.join(dir, "vendor"), platform), bin, "codex");
 }
 
 // The five settings after the provider keep the CLI away from the network; it knows no other host.
-const config = (model, base, { requestRetries = 0, streamRetries = 0, idleTimeoutMs = 60000 }) => `
+const config = (model, base, { requestRetries = 0, streamRetries = 0, idleTimeoutMs = 60000, websockets = false }) => `
 model = ${JSON.stringify(model)}
 model_provider = "relay"
 check_for_update_on_startup = false
@@ -50,7 +59,46 @@ env_key = "RELAY_KEY"
 request_max_retries = ${requestRetries}
 stream_max_retries = ${streamRetries}
 stream_idle_timeout_ms = ${idleTimeoutMs}
+supports_websockets = ${websockets}
 `;
+
+const offline = `check_for_update_on_startup = false
+[analytics]
+enabled = false
+[otel]
+metrics_exporter = "none"
+[features]
+plugins = false
+apps = false
+remote_plugin = false
+`;
+
+// An installation that the relay's own codex-config has pointed at the relay, unless mode is left out and
+// the settings do. In ChatGPT mode it is signed in to an account of the simulator that is no slot.
+export async function wireCodex(t, relay, { mode, model, version, settings = "", account }) {
+	const root = await temporaryDir(t);
+	const [home, work] = [path.join(root, "home"), path.join(root, "work")];
+
+	await mkdir(home);
+	await mkdir(work);
+	await writeFile(path.join(home, "config.toml"), settings + offline);
+	if (account) {
+		await writeFile(path.join(home, "auth.json"), JSON.stringify(account.auth), { mode: 0o600 });
+	}
+	if (mode) {
+		await relay.command("codex-config", "--write", "--mode", mode, "--model", model, "--codex-home", home,
+			"--url", mode === "chatgpt-tls" ? relay.tlsUrl : relay.url);
+	}
+	const env = { CODEX_CA_CERTIFICATE: relay.tlsUrl && path.join(relay.root, "tls", "ca.pem") };
+
+	return {
+		exec: (...args) => exec(home, work, args, version, env),
+		run: (...args) => start(home, work, args, version ?? "0.169.0"),
+		ask: (requests) => ask(home, work, requests),
+		home,
+		work,
+	};
+}
 
 // A Codex installation of its own: home, working directory, configuration. By default the CLI does not
 // retry, so that only the relay can have made a failure invisible.
@@ -65,12 +113,19 @@ export async function makeCodex(t, base, { model, ...retries }) {
 	return { exec: (...args) => exec(home, work, args), home, work };
 }
 
-async function exec(home, work, args) {
+async function exec(home, work, args, version = "0.169.0", env = {}) {
 	// Tools run in the test's own directory; whether the machine has a sandbox is not the question.
-	const child = spawn(codexBin(), ["exec", "--skip-git-repo-check", "--json",
-		"--dangerously-bypass-approvals-and-sandbox", ...args], {
+	const run = await start(home, work, ["exec", "--skip-git-repo-check", "--json",
+		"--dangerously-bypass-approvals-and-sandbox", ...args], version, env);
+
+	return { ...run, ...summary(run.stdout) };
+}
+
+async function start(home, work, args, version, more = {}) {
+	const child = spawn(codexBin(version), args, {
 		cwd: work,
-		env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, RELAY_KEY: token, TZ: "UTC" },
+		env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, RELAY_KEY: token, TZ: "UTC",
+			CODEX_SLOT_RELAY_TOKEN: token, ...more },
 		stdio: ["ignore", "pipe", "pipe"],
 		timeout: RUN_MS,
 		killSignal: "SIGKILL",
@@ -78,9 +133,41 @@ async function exec(home, work, args) {
 	const stdout = collect(child.stdout);
 	const stderr = collect(child.stderr);
 	const [code, signal] = await once(child, "close");
-	const run = { code, signal, stdout: stdout(), stderr: stderr() };
 
-	return { ...run, ...summary(run.stdout) };
+	return { code, signal, stdout: stdout(), stderr: stderr() };
+}
+
+// What an IDE does: asks `codex app-server` by JSON-RPC; results by method.
+async function ask(home, work, requests) {
+	const child = spawn(codexBin("0.169.0"), ["app-server"], {
+		cwd: work,
+		env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, TZ: "UTC" },
+		stdio: ["pipe", "pipe", "ignore"],
+		timeout: RUN_MS,
+		killSignal: "SIGKILL",
+	});
+	const closed = once(child, "close");
+	const answers = child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false });
+	const results = {};
+	let text = "";
+
+	for (const [id, [method, params]] of Object.entries(requests)) {
+		child.stdin.write(`${JSON.stringify({ id: Number(id), method, params })}\n`);
+		while (!(method in results)) {
+			const { value, done } = await answers.next();
+			assert.ok(!done, `app-server ended before it answered ${method}`);
+			const lines = (text + value).split("\n");
+			text = lines.pop();
+			for (const answer of lines.map((line) => JSON.parse(line))) {
+				if (answer.id === Number(id)) {
+					results[method] = answer.result ?? answer.error;
+				}
+			}
+		}
+	}
+	child.stdin.end();
+	await closed;
+	return results;
 }
 
 function collect(stream) {

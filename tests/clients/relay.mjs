@@ -138,6 +138,15 @@ class Sim {
 		return this.account(id, { primary: { used_percent: 100, reset_in_seconds: resetInSeconds } });
 	}
 
+	// One more account, which is no slot: its auth.json as the Codex CLI keeps it.
+	async addLogin() {
+		const id = `acct-${this.accounts.length + 1}`;
+
+		await this.call("POST", "accounts", { count: 1 });
+		const auth = await this.call("GET", `accounts/${id}/auth.json`);
+		return { auth, id: auth.tokens.account_id };
+	}
+
 	// What reached POST /codex/responses, oldest first; headers as an object.
 	async turns() {
 		const { requests } = await this.call("GET", "requests?path=/codex/responses");
@@ -176,11 +185,18 @@ export async function startSim(t, { accounts = 3, args = [] } = {}) {
 
 // base: what clients are given. It leads past a tap, so that all answers are checked in the end.
 class Relay {
-	constructor(address, tap, log) {
+	constructor(root, address, tap, log) {
+		this.root = root;
+		this.tap = tap;
 		this.address = address;
 		this.url = tap.url;
 		this.base = `${this.url}/v1`;
 		this.log = log;
+	}
+
+	// Runs a command of the relay in its directory.
+	command(...args) {
+		return command(this.root, ...args);
 	}
 
 	// The log lines so far that carry this event.
@@ -221,9 +237,13 @@ async function makeRuntime(root, sim, config) {
 	}
 }
 
-export async function startRelay(t, sim, config = {}) {
+export async function startRelay(t, sim, { tls = false, ...config } = {}) {
 	const root = path.join(await temporaryDir(t), "runtime");
 	await makeRuntime(root, sim, config);
+	if (tls) {
+		await command(root, "tls-selfsign");
+		await command(root, "config", "set", "listen", '["127.0.0.1:0","tls://127.0.0.1:0"]');
+	}
 	const child = spawn(relayBin, ["serve"], {
 		env: { ...process.env, CODEX_SLOT_RELAY_RUNTIME_ROOT: root },
 		stdio: ["ignore", "ignore", "pipe"],
@@ -241,7 +261,10 @@ export async function startRelay(t, sim, config = {}) {
 		log.wait("server.start", (line) => line.event === "server.start"));
 	const tap = await startTap(t, start.listen);
 	t.after(() => checkExchanges(tap.exchanges()));
-	return new Relay(start.listen, tap, log);
+	const relay = new Relay(root, start.listen, tap, log);
+	const secure = start.listeners?.find((address) => address.startsWith("tls://"));
+	relay.tlsUrl = secure?.replace("tls://", "https://");
+	return relay;
 }
 
 export async function startBoth(t, { accounts, args, config } = {}) {
@@ -282,6 +305,8 @@ export async function startTap(t, address) {
 	await once(server, "listening");
 	return {
 		url: `http://127.0.0.1:${server.address().port}`,
+		// The first line of every connection: what it was opened for.
+		starts: () => connections.map(({ sent }) => Buffer.concat(sent).toString("latin1").split("\r\n", 1)[0]),
 		// Every request with its answer, connection after connection.
 		exchanges: () => connections.flatMap(({ sent, received }) => {
 			const answers = messages(Buffer.concat(received));

@@ -258,8 +258,9 @@ class Sim:
         return [Logged(record) for record in answer["requests"]]
 
     def turns(self, account=None):
-        """Logged requests of POST /codex/responses."""
-        return [r for r in self.requests(account, "/codex/responses") if r.method == "POST"]
+        """Logged turns: POST /codex/responses, and those on sockets."""
+        return [r for r in self.requests(account, "/codex/responses")
+                if r.method in ("POST", "WS")]
 
     def clear_requests(self):
         self.control("DELETE", "requests")

@@ -152,8 +152,12 @@ def test_answers_of_a_used_relay_are_as_described(sim, relay):
     for path in ("input_tokens", "compact"):
         check(relay, "POST", "/v1/responses/" + path, {"model": "gpt-5.5", "input": "hi"})
     for path in ("/v1/models", "/healthz", "/readyz", "/admin/slots", "/admin/stats", "/admin/config",
-                 "/admin/dependency-map", "/admin/requests"):
+                 "/admin/dependency-map", "/admin/requests", "/backend-api/wham/accounts/check",
+                 "/api/codex/accounts/check", "/backend-api/wham/usage", "/api/codex/usage",
+                 "/backend-api/wham/settings/user"):
         check(relay, "GET", path)
+    check(relay, "POST", "/backend-api/codex/responses", {"model": "gpt-5.5", "input": "hi"})
+    check(relay, "POST", "/backend-api/codex/responses/compact", {"model": "gpt-5.5", "input": "hi"})
     check(relay, "GET", "/v1/models/{id}", id="relay-selftest")
     check(relay, "GET", "/admin/requests/{id}", id=reply.headers["x-relay-request-id"])
     for number in ("1", "2", "slot-3"):
@@ -165,6 +169,15 @@ def test_answers_of_a_used_relay_are_as_described(sim, relay):
     check(relay, "DELETE", "/admin/slots/{id}", id="3")
     check(relay, "GET", "/admin/slots")
     check(relay, "GET", "/admin/stats")
+
+
+def test_what_codex_clients_are_told_is_as_described(start_relay):
+    relay = start_relay(slots=1, config={"logLevel": "debug", "codexClients": {"sideCalls": "empty"}})
+    check(relay, "POST", "/backend-api/ps/*", {})
+    check(relay, "GET", "/backend-api/ps/*")
+    check(relay, "POST", "/backend-api/codex/analytics-events/*", {})
+    relay.wait_for("models.fetch", lambda line: line["ok"])
+    check(relay, "GET", "/backend-api/codex/models")
 
 
 def test_answers_of_a_fresh_relay_without_slots_are_as_described(start_relay):

@@ -375,7 +375,4 @@ def test_unknown_paths(sim, client):
     assert client.get("/backend-api/nothing").json == {"detail": "Not Found"}
     reply = client.get("/backend-api/codex/responses")
     assert reply.status == 405 and reply.headers["allow"] == "POST"
-    reply = client.get("/backend-api/codex/responses",
-                       {"connection": "Upgrade", "upgrade": "websocket"})
-    assert reply.status == 426
     assert http_request(sim.address, "GET", "/_sim/nothing").status == 404

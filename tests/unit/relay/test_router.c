@@ -39,7 +39,10 @@ static void test_only_probes_are_open(void **state)
 		bool probe =
 			strcmp(route->path, "/healthz") == 0 || strcmp(route->path, "/readyz") == 0;
 
-		assert_int_equal(route->role, probe ? ROLE_NONE : ROLE_CLIENT);
+		bool codex = strncmp(route->path, "/backend-api/", 13) == 0 ||
+			     strncmp(route->path, "/api/codex/", 11) == 0;
+
+		assert_int_equal(route->role, probe ? ROLE_NONE : codex ? ROLE_CODEX : ROLE_CLIENT);
 	}
 }
 
@@ -72,12 +75,23 @@ static void test_a_part_in_braces_takes_one_part_of_the_path(void **state)
 	check_match("/admin/slots/{id}", "/admin/slots/2/enable", NULL);
 }
 
+static void test_a_star_takes_all_that_is_below(void **state)
+{
+	(void)state;
+	check_match("/a/*", "/a/b", "");
+	check_match("/a/*", "/a/b/c", "");
+	check_match("/a/*", "/a/", NULL);
+	check_match("/a/*", "/a", NULL);
+	check_match("/a/*", "/ab/c", NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_row_is_complete),
 		cmocka_unit_test(test_only_probes_are_open),
 		cmocka_unit_test(test_a_part_in_braces_takes_one_part_of_the_path),
+		cmocka_unit_test(test_a_star_takes_all_that_is_below),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

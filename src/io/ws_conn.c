@@ -1,0 +1,303 @@
+#include "io/ws_conn.h"
+
+#include "base/limits.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum state { OPEN, CLOSING, ENDED };
+
+struct ws_conn {
+	struct loop *loop;
+	struct conn *conn;
+	struct ws *ws;
+	const struct ws_conn_ops *ops; /* NULL: the user has forgotten us */
+	void *user;
+	enum state state;
+	int64_t ping_ms;
+	int64_t last_read_ms;
+	struct timer tick; /* OPEN: pings; CLOSING: patience */
+	int64_t linger_until_ms;
+	size_t lingered_bytes;
+	int64_t controls_since_ms;
+	unsigned controls; /* frames since then */
+};
+
+static void set_state(struct ws_conn *c, enum state state)
+{
+	assert(state > c->state);
+	c->state = state;
+	timer_stop(&c->tick);
+}
+
+/* The user is told once, as soon as it is known. */
+static void tell_gone(struct ws_conn *c, int code, const char *why)
+{
+	const struct ws_conn_ops *ops = c->ops;
+
+	c->ops = NULL;
+	if (ops)
+		ops->on_gone(c->user, code, why);
+}
+
+static void end_now(struct ws_conn *c, enum conn_end why)
+{
+	if (c->state == ENDED)
+		return;
+	set_state(c, ENDED);
+	conn_close_now(c->conn, why);
+}
+
+/* Close frame and FIN; a peer that still sends must see them, so it is read from for a while. */
+static void begin_closing(struct ws_conn *c, int code, struct sv reason)
+{
+	set_state(c, CLOSING);
+	ws_write_close(c->ws, code, reason, conn_write_begin(c->conn));
+	conn_write_commit(c->conn);
+	conn_shutdown_after_write(c->conn);
+	c->linger_until_ms = loop_now_ms(c->loop) + LIMIT_LINGER_MS;
+	timer_start(&c->tick, LIMIT_LINGER_IDLE_MS);
+}
+
+/* The peer is at fault. */
+static void refuse(struct ws_conn *c, int code, struct sv reason)
+{
+	char why[WS_CONTROL_BYTES + 1];
+
+	sv_cut(reason, why, sizeof(why));
+	begin_closing(c, code, reason);
+	tell_gone(c, code, why);
+}
+
+static void linger(struct ws_conn *c, size_t bytes)
+{
+	c->lingered_bytes += bytes;
+	if (c->lingered_bytes > LIMIT_LINGER_BYTES || loop_now_ms(c->loop) >= c->linger_until_ms)
+		end_now(c, CONN_END_LIMIT);
+	else
+		timer_start(&c->tick, LIMIT_LINGER_IDLE_MS);
+}
+
+/* --- reading --- */
+
+static void answer_close(struct ws_conn *c, const struct ws_frame *f)
+{
+	char why[WS_CONTROL_BYTES + 1];
+	int code = f->code;
+
+	sv_cut(f->payload, why, sizeof(why));
+	set_state(c, ENDED);
+	ws_write_close(c->ws, code, SV_NONE, conn_write_begin(c->conn));
+	conn_write_commit(c->conn);
+	conn_close_after_write(c->conn, CONN_END_PEER);
+	tell_gone(c, code, why);
+}
+
+/* False when there are too many. */
+static bool count_control(struct ws_conn *c)
+{
+	int64_t now_ms = loop_now_ms(c->loop);
+
+	if (now_ms - c->controls_since_ms >= 1000) {
+		c->controls_since_ms = now_ms;
+		c->controls = 0;
+	}
+	return ++c->controls <= LIMIT_WS_CONTROLS_PER_SECOND;
+}
+
+static void on_control(struct ws_conn *c, const struct ws_frame *f)
+{
+	if (!count_control(c)) {
+		refuse(c, WS_CLOSE_POLICY, SV("too many control frames"));
+		return;
+	}
+	/* Who does not read pongs needs none. */
+	if (f->kind == WS_PONG || conn_is_congested(c->conn))
+		return;
+	ws_write_pong(c->ws, f->payload, conn_write_begin(c->conn));
+	conn_write_commit(c->conn);
+}
+
+static void on_text(struct ws_conn *c)
+{
+	struct buf text;
+
+	ws_take_text(c->ws, &text);
+	c->ops->on_message(c->user, &text);
+	buf_fini(&text);
+}
+
+static void read_frames(struct ws_conn *c, struct sv bytes)
+{
+	struct ws_frame f;
+	int rc = 0;
+
+	ws_feed(c->ws, bytes);
+	while (c->state == OPEN && (rc = ws_next(c->ws, &f)) == 1) {
+		if (f.kind == WS_TEXT)
+			on_text(c);
+		else if (f.kind == WS_CLOSED)
+			answer_close(c, &f);
+		else
+			on_control(c, &f);
+	}
+	if (rc < 0)
+		refuse(c, f.code, f.payload);
+}
+
+static void on_read(void *user, struct sv bytes)
+{
+	struct ws_conn *c = user;
+
+	c->last_read_ms = loop_now_ms(c->loop);
+	if (c->state == CLOSING)
+		linger(c, bytes.n);
+	else if (c->state == OPEN)
+		read_frames(c, bytes);
+}
+
+static void on_eof(void *user)
+{
+	struct ws_conn *c = user;
+
+	if (c->state == ENDED)
+		return;
+	if (c->state == CLOSING) {
+		set_state(c, ENDED);
+		conn_close_after_write(c->conn, CONN_END_LOCAL);
+		return;
+	}
+	end_now(c, CONN_END_PEER);
+	tell_gone(c, WS_CLOSE_NO_CODE, "the peer ended the connection");
+}
+
+static void on_drain(void *user)
+{
+	struct ws_conn *c = user;
+
+	if (c->state == OPEN && c->ops)
+		c->ops->on_drain(c->user);
+}
+
+static void on_stopping(void *user)
+{
+	struct ws_conn *c = user;
+
+	if (c->state == OPEN && c->ops)
+		c->ops->on_stopping(c->user);
+}
+
+static void on_closed(void *user, enum conn_end why)
+{
+	struct ws_conn *c = user;
+
+	timer_stop(&c->tick);
+	tell_gone(c, WS_CLOSE_NO_CODE,
+		why == CONN_END_TIMEOUT ? "the peer reads nothing" : "the connection ended");
+	ws_free(c->ws);
+	free(c);
+}
+
+static const struct http_upgrade_ops upgrade_ops = {
+	.on_read = on_read,
+	.on_eof = on_eof,
+	.on_drain = on_drain,
+	.on_stopping = on_stopping,
+	.on_closed = on_closed,
+};
+
+/* --- time --- */
+
+static int64_t pong_wait_ms(const struct ws_conn *c)
+{
+	return c->ping_ms < LIMIT_WS_PONG_MS ? c->ping_ms : LIMIT_WS_PONG_MS;
+}
+
+static void look_at_peer(struct ws_conn *c)
+{
+	int64_t silent_ms = loop_now_ms(c->loop) - c->last_read_ms;
+
+	if (silent_ms >= LIMIT_BODY_IDLE_TIMEOUT_MS && !ws_is_between_messages(c->ws)) {
+		refuse(c, WS_CLOSE_POLICY, SV("the message stopped arriving"));
+		return;
+	}
+	if (silent_ms >= 2 * c->ping_ms + pong_wait_ms(c)) {
+		end_now(c, CONN_END_TIMEOUT);
+		tell_gone(c, WS_CLOSE_NO_CODE, "the peer answers no pings");
+		return;
+	}
+	if (silent_ms >= c->ping_ms && !conn_is_congested(c->conn)) {
+		ws_write_ping(c->ws, SV_NONE, conn_write_begin(c->conn));
+		conn_write_commit(c->conn);
+	}
+	timer_start(&c->tick, silent_ms >= c->ping_ms ? c->ping_ms : c->ping_ms - silent_ms);
+}
+
+static void on_tick(struct timer *t)
+{
+	struct ws_conn *c = CONTAINER_OF(t, struct ws_conn, tick);
+
+	if (c->state == OPEN)
+		look_at_peer(c);
+	else
+		end_now(c, CONN_END_TIMEOUT);
+}
+
+/* --- the user's side --- */
+
+struct ws_conn *ws_conn_accept(struct http_stream *s, const char *accept,
+	const struct ws_conn_options *options, const struct ws_conn_ops *ops, void *user)
+{
+	const struct http_header headers[] = {{SV("Upgrade"), SV("websocket")},
+		{SV("Connection"), SV("Upgrade")}, {SV("Sec-WebSocket-Accept"), sv_cstr(accept)}};
+	struct ws_conn *c = mem_zalloc(sizeof(*c));
+
+	c->ops = ops;
+	c->user = user;
+	c->ws = ws_new(WS_SERVER, options->max_message_bytes);
+	c->ping_ms = options->ping_ms;
+	c->conn = http_upgrade(s, headers, ARRAY_LEN(headers), &upgrade_ops, c);
+	c->loop = conn_loop(c->conn);
+	c->last_read_ms = loop_now_ms(c->loop);
+	timer_init(&c->tick, c->loop, on_tick);
+	timer_start(&c->tick, c->ping_ms);
+	return c;
+}
+
+void ws_conn_send(struct ws_conn *c, struct sv text)
+{
+	if (c->state != OPEN)
+		return;
+	ws_write_text(c->ws, text, conn_write_begin(c->conn));
+	conn_write_commit(c->conn);
+}
+
+bool ws_conn_is_congested(const struct ws_conn *c)
+{
+	return conn_is_congested(c->conn);
+}
+
+void ws_conn_close(struct ws_conn *c, int code, const char *reason)
+{
+	c->ops = NULL;
+	if (c->state == OPEN)
+		begin_closing(c, code, sv_cstr(reason));
+}
+
+void ws_conn_cut(struct ws_conn *c)
+{
+	c->ops = NULL;
+	if (c->state != OPEN)
+		return;
+	set_state(c, ENDED);
+	conn_close_after_write(c->conn, CONN_END_LOCAL);
+}
+
+void ws_conn_reset(struct ws_conn *c)
+{
+	c->ops = NULL;
+	if (c->state != OPEN)
+		return;
+	set_state(c, ENDED);
+	conn_reset(c->conn, CONN_END_LOCAL);
+}

@@ -1,0 +1,319 @@
+// The published Codex CLI, wired by codex-config, in each of its modes; and older versions of it.
+
+import assert from "node:assert/strict";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import test from "node:test";
+
+import { assertSucceeded, wireCodex } from "./codex.mjs";
+import { startRelay, startSim } from "./relay.mjs";
+
+const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const addFile = "*** Begin Patch\n*** Add File: notes/hello.txt\n+hello\n*** End Patch\n";
+
+// The provider that the CLI has by itself, sent to the relay.
+const builtIn = `model = "gpt-5.5"
+chatgpt_base_url = "{url}/backend-api/"
+openai_base_url = "{url}/backend-api/codex"
+`;
+
+// How each kind of model is told to use a tool.
+const kinds = {
+	"gpt-5.5": {
+		shell: (cmd) => `call exec_command ${JSON.stringify({ cmd })}`,
+		patch: (text) => `call apply_patch <<<${text}>>>`,
+	},
+	"gpt-6.1-sol": {
+		shell: (cmd) => `call exec <<<const r = await tools.exec_command(${JSON.stringify({ cmd })}); text(r.output);>>>`,
+		patch: (text) => `call exec <<<text(await tools.apply_patch(${JSON.stringify(text)}));>>>`,
+	},
+};
+
+// With a login of its own the CLI asks for models: the relay knows them.
+async function startWired(t, { login = false, prepare = () => {}, config = {}, ...options }) {
+	const sim = await startSim(t);
+	await prepare(sim);
+	const account = login || options.mode !== "api-key" ? await sim.addLogin() : undefined;
+	const relay = await startRelay(t, sim, {
+		...(account && {
+			tls: options.mode === "chatgpt-tls",
+			codexClients: { trustAccounts: [account.id] }, models: { ttlSeconds: 3600 }, logLevel: "debug",
+		}),
+		...config,
+	});
+	for (const number of account ? sim.accounts.keys() : []) {
+		await relay.waitForEvent("models.fetch", (line) => line.slot_id === `slot-${number + 1}` && line.ok);
+	}
+	const settings = options.settings?.replaceAll("{url}", relay.url);
+	const codex = await wireCodex(t, relay, { ...options, settings, account });
+
+	return { sim, relay, codex, account };
+}
+
+// The CLI's own log tells of the refused handshake; its user hears nothing.
+function assertUnnoticed(run) {
+	assert.equal(run.code, 0, `${run.signal} ${run.stdout} ${run.stderr}`);
+	assert.deepEqual(run.errors, []);
+	assert.doesNotMatch(run.stderr, /Reconnecting|Falling back/);
+}
+
+// "GET /path" of all that the CLI asked for, with the statuses of the answers.
+function asked(relay) {
+	return relay.tap.exchanges().map(({ request, answer }) => {
+		const [method, target] = request.start.split(" ");
+
+		return `${method} ${target.split("?")[0]} ${answer.start.split(" ")[1]}`;
+	});
+}
+
+for (const [model, kind] of Object.entries(kinds)) {
+	for (const mode of ["api-key", "chatgpt"]) {
+		test(`${mode}, ${model}: text, tools, a patch and a picture, in one conversation`, async (t) => {
+			const { sim, codex, account, relay } = await startWired(t, { mode, model });
+			const file = path.join(codex.work, "file.png");
+			await writeFile(file, Buffer.from(png, "base64"));
+
+			const picture = await codex.exec("--image", file, "--", "what is this");
+			assertSucceeded(picture);
+			assert.equal(picture.text, "1 image: what is this");
+			const shell = await codex.exec("resume", "--last", kind.shell("echo sum-$((40 + 2)) | tee made.txt"));
+			assertSucceeded(shell);
+			assert.match(shell.text, /^tool said: .*sum-42/s);
+			assert.equal(await readFile(path.join(codex.work, "made.txt"), "utf8"), "sum-42\n");
+			const patch = await codex.exec("resume", "--last", kind.patch(addFile));
+			assertSucceeded(patch);
+			assert.equal(await readFile(path.join(codex.work, "notes", "hello.txt"), "utf8"), "hello\n");
+			const last = await codex.exec("resume", "--last", "think then say exactly: good bye");
+			assertSucceeded(last);
+			assert.equal(last.text, "good bye");
+
+			const turns = await sim.turns();
+			assert.deepEqual(turns.map((turn) => turn.status), Array(6).fill(200));
+			assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
+			assert.equal(new Set(turns.map((turn) => turn.headers["session-id"])).size, 1);
+			for (const turn of turns) {
+				assert.notEqual(turn.headers["chatgpt-account-id"], account?.id);
+			}
+			const paths = new Set(asked(relay));
+			if (mode === "chatgpt") {
+				assert.ok(paths.has("POST /backend-api/codex/responses 200"), [...paths].join());
+				assert.ok(paths.has("GET /backend-api/wham/accounts/check 200"));
+				assert.ok(paths.has("GET /backend-api/wham/settings/user 200"));
+			} else {
+				assert.deepEqual([...paths], ["POST /v1/responses 200"]);
+			}
+		});
+	}
+}
+
+test("chatgpt: the CLI takes the relay's list of models", async (t) => {
+	const { relay, codex } = await startWired(t, { mode: "chatgpt", model: "gpt-5.5" });
+
+	assertSucceeded(await codex.exec("say exactly: hello"));
+	const cache = JSON.parse(await readFile(path.join(codex.home, "models_cache.json"), "utf8"));
+	const served = relay.tap.exchanges().find(({ request }) => request.start.includes("/codex/models"));
+	assert.equal(served.answer.start.split(" ")[1], "200");
+	assert.equal(cache.etag, served.answer.headers.etag);
+	assert.deepEqual(cache.models.map((m) => m.slug).sort(),
+		JSON.parse(served.answer.body).models.map((m) => m.slug).sort());
+});
+
+test("chatgpt: an IDE is shown the relay's models and the limits of its slots together", async (t) => {
+	const { relay, codex, sim } = await startWired(t, {
+		mode: "chatgpt",
+		model: "gpt-5.5",
+		config: { usage: { backend: "codex-api" } },
+		prepare: async (sim) => {
+			for (const [index, id] of sim.accounts.entries()) {
+				await sim.account(id, { primary: { used_percent: 30 * index, reset_in_seconds: 1000 + index } });
+			}
+		},
+	});
+	for (const number of sim.accounts.keys()) {
+		await relay.waitForEvent("usage.check", (line) => line.slot_id === `slot-${number + 1}` && line.ok);
+	}
+	const answers = await codex.ask([
+		["initialize", { clientInfo: { name: "codex_vscode", title: null, version: "1.0.0" } }],
+		["account/rateLimits/read", undefined],
+		["model/list", {}],
+	]);
+
+	const { rateLimits } = answers["account/rateLimits/read"];
+	assert.equal(rateLimits.primary.usedPercent, 30);
+	assert.equal(rateLimits.primary.windowDurationMins, 300);
+	assert.equal(rateLimits.secondary.usedPercent, 0);
+	assert.equal(rateLimits.planType, "plus");
+	const served = JSON.parse((await fetch(`${relay.url}/backend-api/codex/models?client_version=0.169.0`,
+		{ headers: { authorization: "Bearer relay-dev-token" } }).then((reply) => reply.text())));
+	assert.deepEqual(answers["model/list"].data.map((model) => model.id).sort(),
+		served.models.filter((model) => model.visibility === "list").map((model) => model.slug).sort());
+});
+
+test("chatgpt: a login that the relay does not know costs no refreshes", async (t) => {
+	const sim = await startSim(t);
+	const account = await sim.addLogin();
+	const relay = await startRelay(t, sim);
+	const codex = await wireCodex(t, relay, { mode: "chatgpt", model: "gpt-5.5", account });
+	const run = await codex.exec("say exactly: never");
+
+	assert.equal(run.code, 1);
+	assert.equal(run.text, "");
+	assert.ok(asked(relay).every((line) => line.endsWith(" 403")), asked(relay).join());
+	assert.equal((await sim.turns()).length, 0);
+});
+
+for (const mode of ["api-key", "chatgpt"]) {
+	test(`${mode}: a sub-agent runs on its root's slot`, async (t) => {
+		const { sim, codex } = await startWired(t, { mode, model: "gpt-6.1-sol" });
+		const task = JSON.stringify({ task_name: "child_one", message: "say exactly: hello" });
+		// The CLI ends with its root: that one's second answer comes when the agent has asked.
+		await sim.script("*", { match: "function_call_output", delay_ms: 3000 });
+		const run = await codex.exec(`call spawn_agent ${task}`);
+
+		// At its end the CLI may log that its agent is gone already.
+		assertUnnoticed(run);
+		const turns = await sim.turns();
+		const agents = turns.filter((turn) => turn.headers["x-openai-subagent"]);
+		assert.ok(agents.length >= 1, JSON.stringify(turns.map((turn) => turn.headers)));
+		assert.equal(agents[0].headers["session-id"], turns[0].headers["session-id"]);
+		assert.notEqual(agents[0].headers["thread-id"], turns[0].headers["thread-id"]);
+		assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
+		assert.deepEqual(new Set(turns.map((turn) => turn.status)), new Set([200]));
+	});
+}
+
+const longContext = { input_tokens: 30000, output_tokens: 10, total_tokens: 30010 };
+const compactSoon = "model_auto_compact_token_limit = 20000\n";
+
+test("chatgpt: a conversation that is too long is made short by the CLI itself", async (t) => {
+	const { sim, codex } = await startWired(t, { mode: "chatgpt", model: "gpt-5.5", settings: compactSoon });
+	await sim.script("*", { usage: longContext });
+	const run = await codex.exec(kinds["gpt-5.5"].shell("echo hi"));
+
+	assertSucceeded(run);
+	const turns = await sim.turns();
+	const compactions = turns.filter((turn) => turn.headers["x-codex-turn-metadata"].includes('"compaction"'));
+	assert.equal(compactions.length, 1);
+	assert.deepEqual(compactions[0].json.tools ?? [], []);
+	assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
+	assert.deepEqual(new Set(turns.map((turn) => turn.status)), new Set([200]));
+});
+
+for (const wired of [
+	{ name: "api-key", mode: "api-key" },
+	{ name: "the built-in provider of 0.142.5", login: true, version: "0.142.5" },
+]) {
+	test(`${wired.name}: a conversation that is too long is made short upstream, on its slot`, async (t) => {
+		const { sim, codex } = await startWired(t, {
+			...wired,
+			model: "gpt-5.5",
+			settings: compactSoon + (wired.mode ? "" : builtIn),
+		});
+		await sim.script("*", { usage: longContext });
+		const run = await codex.exec(kinds["gpt-5.5"].shell("echo hi"));
+
+		assertUnnoticed(run);
+		const turns = await sim.turns();
+		const at = turns.findIndex((turn) => turn.json.input.at(-1).type === "compaction_trigger");
+		assert.ok(at > 0, JSON.stringify(turns.map((turn) => turn.json.input.map((item) => item.type))));
+		assert.ok(turns[at + 1].json.input.some((item) => item.type === "compaction"));
+		assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
+		assert.deepEqual(new Set(turns.map((turn) => turn.status)), new Set([200]));
+	});
+}
+
+test("a refused WebSocket makes the CLI use HTTP at once", async (t) => {
+	const { sim, relay, codex } = await startWired(t, {
+		mode: "api-key",
+		model: "gpt-5.5",
+		config: { websockets: "off" },
+	});
+	const file = path.join(codex.home, "config.toml");
+	const text = await readFile(file, "utf8");
+	await writeFile(file, text.replace("wire_api", "supports_websockets = true\nwire_api"));
+	const run = await codex.exec("say exactly: hello");
+
+	assertUnnoticed(run);
+	assert.equal(run.text, "hello");
+	assert.deepEqual(asked(relay), ["GET /v1/responses 426", "POST /v1/responses 200"]);
+	assert.equal((await sim.turns()).length, 1);
+});
+
+for (const [model, kind] of Object.entries(kinds)) {
+	test(`chatgpt-tls, ${model}: the built-in provider`, async (t) => {
+		const { sim, codex, account } = await startWired(t, { mode: "chatgpt-tls", model, settings: compactSoon });
+		await sim.script("*", { usage: longContext });
+		const run = await codex.exec(kind.shell("echo sum-$((40 + 2))"));
+
+		assertUnnoticed(run);
+		assert.match(run.text, /^tool said: .*sum-42/s);
+		const turns = await sim.turns();
+		const at = turns.findIndex((turn) => turn.json.input.at(-1).type === "compaction_trigger");
+		assert.ok(turns[at + 1].json.input.some((item) => item.type === "compaction"));
+		assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
+		assert.ok(turns.every((turn) => turn.status === 200 && turn.headers["x-codex-routing-hint"]));
+		assert.ok(turns.every((turn) => turn.headers["chatgpt-account-id"] !== account.id));
+		const cache = JSON.parse(await readFile(path.join(codex.home, "models_cache.json"), "utf8"));
+		assert.ok(cache.models.some((entry) => entry.description === "A simulated model."));
+		const last = await codex.exec("resume", "--last", kind.patch(addFile));
+		assertUnnoticed(last);
+		assert.equal(await readFile(path.join(codex.work, "notes", "hello.txt"), "utf8"), "hello\n");
+	});
+}
+
+// The newest CLI uses its built-in provider over TLS only; this one packs its bodies over plain HTTP too.
+test("the built-in provider of 0.142.5: no WebSocket, bodies packed with zstd", async (t) => {
+	const { sim, relay, codex } = await startWired(t, {
+		config: { websockets: "off" },
+		login: true,
+		version: "0.142.5",
+		settings: builtIn,
+	});
+	const run = await codex.exec("say exactly: hello");
+
+	assertUnnoticed(run);
+	assert.equal(run.text, "hello");
+	const turns = relay.tap.exchanges().filter(({ request }) => request.start.includes("/codex/responses"));
+	assert.deepEqual(turns.map(({ answer }) => answer.start.split(" ")[1]), ["426", "200"]);
+	assert.equal(turns[1].request.headers["content-encoding"], "zstd");
+	const [turn] = await sim.turns();
+	assert.equal(turn.headers["content-encoding"], undefined);
+	assert.equal(turn.json.input.at(-1).content.at(-1).text, "say exactly: hello");
+});
+
+test("the built-in provider of 0.142.5 over a WebSocket, with a login", async (t) => {
+	const { sim, relay, codex } = await startWired(t, { login: true, version: "0.142.5", settings: builtIn });
+	const run = await codex.exec(kinds["gpt-5.5"].shell("echo sum-$((40 + 2))"));
+
+	assertUnnoticed(run);
+	assert.match(run.text, /^tool said: .*sum-42/s);
+	const turns = asked(relay).filter((line) => line.includes("/codex/responses"));
+	assert.deepEqual(turns, ["GET /backend-api/codex/responses 101"]);
+	assert.deepEqual((await sim.turns()).map((turn) => turn.status), [200, 200]);
+});
+
+for (const version of ["0.142.5", "0.98.0"]) {
+	for (const mode of ["api-key", "chatgpt"]) {
+		test(`Codex CLI ${version}, ${mode}: text and a tool`, async (t) => {
+			const { sim, codex } = await startWired(t, { mode, model: "gpt-5.5", version });
+			const text = await codex.exec("say exactly: hello");
+			const tool = await codex.exec(kinds["gpt-5.5"].shell("echo sum-$((40 + 2))"));
+
+			assert.equal(text.code, 0, text.stdout + text.stderr);
+			assert.equal(text.text, "hello");
+			assert.equal(tool.code, 0, tool.stdout + tool.stderr);
+			assert.match(tool.text, /sum-42/);
+			const turns = await sim.turns();
+			assert.deepEqual(turns.map((turn) => turn.status), [200, 200, 200]);
+			assert.ok(turns.every((turn) => turn.headers["user-agent"].startsWith(`codex_exec/${version}`)));
+		});
+	}
+}
+
+test("codex doctor finds the relay", async (t) => {
+	const { relay, codex } = await startWired(t, { mode: "api-key", model: "gpt-5.5" });
+	const run = await codex.run("doctor");
+
+	assert.match(asked(relay).join(), /HEAD \/v1\/responses/);
+	assert.doesNotMatch(run.stdout + run.stderr, /unreachable/i, run.stdout);
+});
