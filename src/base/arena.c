@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-enum { BLOCK_BYTES = 4096 - 64, ALIGN = 16 };
+enum { FIRST_BYTES = 1024 - 64, BLOCK_BYTES = 4096 - 64, ALIGN = 16 };
 
 struct arena_block {
 	struct arena_block *next;
@@ -49,9 +49,10 @@ void arena_reset(struct arena *a)
 		arena_fini(a);
 }
 
-static struct arena_block *block_new(size_t need)
+/* least: the first block is small, for many requests need little. */
+static struct arena_block *block_new(size_t need, size_t least)
 {
-	size_t size = need > BLOCK_BYTES ? need : BLOCK_BYTES;
+	size_t size = need > least ? need : least;
 	struct arena_block *block = malloc(sizeof(*block) + size);
 
 	if (!block)
@@ -73,7 +74,7 @@ void *arena_alloc(struct arena *a, size_t n)
 	if (n > a->cap - a->used)
 		return NULL;
 	if (!block || block->size - block->used < n) {
-		block = block_new(n);
+		block = block_new(n, block ? BLOCK_BYTES : FIRST_BYTES);
 		if (!block)
 			return NULL;
 		block->next = a->head;

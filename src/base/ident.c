@@ -55,12 +55,27 @@ static uint64_t next_stamp(unsigned random)
 	return last;
 }
 
+/* Of random numbers that are fetched together: asking OpenSSL costs a system call. Not for
+ * secrets. */
+static void take_random(unsigned char b[UUID_BYTES])
+{
+	static _Thread_local unsigned char stock[64 * UUID_BYTES];
+	static _Thread_local size_t left;
+
+	if (left == 0) {
+		must(RAND_bytes(stock, sizeof(stock)));
+		left = sizeof(stock);
+	}
+	left -= UUID_BYTES;
+	memcpy(b, stock + left, UUID_BYTES);
+}
+
 void ident_uuid7(char out[IDENT_UUID_SIZE])
 {
 	unsigned char b[UUID_BYTES];
 	uint64_t stamp;
 
-	must(RAND_bytes(b, sizeof(b)));
+	take_random(b);
 	stamp = next_stamp((unsigned)b[6] << 8 | b[7]);
 	for (unsigned i = 0; i < 6; i++)
 		b[i] = (unsigned char)(stamp >> (52 - 8 * i));

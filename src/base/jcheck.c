@@ -14,6 +14,13 @@ struct scan {
 	unsigned depth;
 	unsigned max_depth;
 	uint64_t objects[JCHECK_DEPTH_LIMIT / 64];
+	const char *starts[JCHECK_DEPTH_LIMIT]; /* of the containers that are open */
+	struct jspan_index *spans;
+	size_t span_min; /* bytes of a value that is noted in spans */
+	struct jv_outline *outline;
+	struct sv key; /* the last one of the outermost object, and where its value starts */
+	const char *value;
+	bool escaped_key; /* one of its keys may have an escape */
 	int err;
 	const char *err_at;
 	const char *err_message;
@@ -79,6 +86,78 @@ static const char *scan_wide(struct scan *s, const char *p)
 	return p;
 }
 
+#ifdef __SSE2__
+
+/* What a block of a string holds. */
+struct marks {
+	uint64_t quotes;
+	uint64_t slashes;
+	uint64_t letters; /* the others that may stand behind a backslash, but u */
+	uint64_t odd;	  /* control characters and what is not ASCII */
+};
+
+static inline uint64_t letter_mask(__m128i x)
+{
+	/* b and f differ in one bit. */
+	__m128i bf = _mm_cmpeq_epi8(_mm_or_si128(x, _mm_set1_epi8(4)), _mm_set1_epi8('f'));
+	__m128i nr = _mm_or_si128(
+		_mm_cmpeq_epi8(x, _mm_set1_epi8('n')), _mm_cmpeq_epi8(x, _mm_set1_epi8('r')));
+	__m128i others = _mm_or_si128(
+		_mm_cmpeq_epi8(x, _mm_set1_epi8('t')), _mm_cmpeq_epi8(x, _mm_set1_epi8('/')));
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(bf, _mm_or_si128(nr, others)));
+}
+
+static inline struct marks read_marks(const char *p)
+{
+	struct marks m = {0, 0, 0, 0};
+
+#pragma GCC unroll 4
+	for (unsigned at = 0; at < JSCAN_BLOCK; at += 16) {
+		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
+		__m128i odd = _mm_cmplt_epi8(x, _mm_set1_epi8(' ')); /* signed */
+
+		m.quotes |= jscan_equal(x, '"') << at;
+		m.slashes |= jscan_equal(x, '\\') << at;
+		m.letters |= letter_mask(x) << at;
+		m.odd |= (uint64_t)(unsigned)_mm_movemask_epi8(odd) << at;
+	}
+	return m;
+}
+
+/*
+ * Over text with many escapes, as source files in JSON are, from a byte that is not escaped: stops
+ * at one that has to be looked at by itself (a quote, a backslash whose escape is long or wrong,
+ * what is odd) or before a block without escapes. No branch depends on where the escapes are.
+ */
+static const char *scan_dense(const struct scan *s, const char *p)
+{
+	while (s->end - p >= JSCAN_BLOCK) {
+		struct marks m = read_marks(p);
+		uint64_t next_escaped = 0;
+		uint64_t escaped = jscan_escaped(m.slashes, &next_escaped);
+		uint64_t wrong = escaped & ~(m.quotes | m.slashes | m.letters);
+		uint64_t stop = (m.quotes & ~escaped) | m.odd | wrong >> 1 | next_escaped << 63;
+
+		if (m.slashes == 0)
+			return p;
+		if (stop)
+			return p + __builtin_ctzll(stop);
+		p += JSCAN_BLOCK;
+	}
+	return p;
+}
+
+#else
+
+static const char *scan_dense(const struct scan *s, const char *p)
+{
+	(void)s;
+	return p;
+}
+
+#endif
+
 /* From behind the opening quote to behind the closing one. */
 static const char *scan_string(struct scan *s, const char *p)
 {
@@ -88,12 +167,15 @@ static const char *scan_string(struct scan *s, const char *p)
 			return fail_at(s, p, NULL);
 		if (*p == '"')
 			return p + 1;
-		if (*p == '\\')
+		if (*p == '\\') {
 			p = scan_escape(s, p);
-		else if ((unsigned char)*p >= 0x80)
+			if (p)
+				p = scan_dense(s, p);
+		} else if ((unsigned char)*p >= 0x80) {
 			p = scan_wide(s, p);
-		else
+		} else {
 			return fail_at(s, p, "control character in a string");
+		}
 	}
 	return NULL;
 }
@@ -135,13 +217,22 @@ static const char *scan_word(struct scan *s, const char *p, const char *word)
 	return p;
 }
 
+static const char *scan_text(struct scan *s, const char *start)
+{
+	const char *behind = scan_string(s, start + 1);
+
+	if (behind && (size_t)(behind - start) >= s->span_min)
+		jspan_note(s->spans, start, behind);
+	return behind;
+}
+
 static const char *scan_scalar(struct scan *s, const char *p)
 {
 	if (p == s->end)
 		return fail_at(s, p, NULL);
 	switch (*p) {
 	case '"':
-		return scan_string(s, p + 1);
+		return scan_text(s, p);
 	case 't':
 		return scan_word(s, p, "true");
 	case 'f':
@@ -158,12 +249,20 @@ static const char *scan_scalar(struct scan *s, const char *p)
 /* A member's key and colon, white space around included. */
 static const char *scan_key(struct scan *s, const char *p)
 {
+	const char *key, *quote;
+
 	p = jscan_skip_space(p, s->end);
 	if (p == s->end || *p != '"')
 		return fail_at(s, p, "expected a key in quotes");
-	p = scan_string(s, p + 1);
+	key = p + 1;
+	quote = jscan_plain_run(key, s->end);
+	p = quote < s->end && *quote == '"' ? quote + 1 : scan_string(s, quote);
 	if (!p)
 		return NULL;
+	if (s->depth == 1) {
+		s->key = sv_make(key, (size_t)(p - 1 - key));
+		s->escaped_key |= p - 1 != quote; /* or a letter that is not ASCII */
+	}
 	p = jscan_skip_space(p, s->end);
 	if (p == s->end || *p != ':')
 		return fail_at(s, p, "expected a colon");
@@ -177,7 +276,7 @@ static bool in_object(const struct scan *s)
 	return s->objects[level / 64] >> level % 64 & 1;
 }
 
-static bool push(struct scan *s, bool object)
+static bool push(struct scan *s, bool object, const char *start)
 {
 	unsigned level = s->depth;
 	uint64_t bit = UINT64_C(1) << level % 64;
@@ -185,6 +284,7 @@ static bool push(struct scan *s, bool object)
 	if (level >= s->max_depth)
 		return false;
 	s->objects[level / 64] = (s->objects[level / 64] & ~bit) | (object ? bit : 0);
+	s->starts[level] = start;
 	s->depth++;
 	return true;
 }
@@ -199,10 +299,12 @@ static const char *scan_value(struct scan *s, const char *p)
 		bool object;
 
 		p = jscan_skip_space(p, s->end);
+		if (s->depth == 1)
+			s->value = p;
 		if (p == s->end || (*p != '{' && *p != '['))
 			return scan_scalar(s, p);
 		object = *p == '{';
-		if (!push(s, object))
+		if (!push(s, object, p))
 			return fail(s, p, -E2BIG, "nested too deeply");
 		p = jscan_skip_space(p + 1, s->end);
 		if (p < s->end && *p == (object ? '}' : ']')) {
@@ -214,6 +316,17 @@ static const char *scan_value(struct scan *s, const char *p)
 	}
 }
 
+/* behind: the first byte behind the value of the key. */
+static void note_member(struct scan *s, const char *behind)
+{
+	struct jv_outline *o = s->outline;
+
+	if (o->count < JV_OUTLINE_MAX)
+		o->member[o->count] =
+			(struct jv_member){s->key, {s->value, (size_t)(behind - s->value)}};
+	o->count++;
+}
+
 /* Behind a complete value: closing brackets up to the comma (and key) before the next value, or to
  * the end of the document (depth 0). */
 static const char *scan_after_value(struct scan *s, const char *p)
@@ -221,6 +334,8 @@ static const char *scan_after_value(struct scan *s, const char *p)
 	while (s->depth) {
 		bool object = in_object(s);
 
+		if (s->depth == 1 && object && s->outline)
+			note_member(s, p);
 		p = jscan_skip_space(p, s->end);
 		if (p < s->end && *p == ',')
 			return object ? scan_key(s, p + 1) : p + 1;
@@ -229,6 +344,8 @@ static const char *scan_after_value(struct scan *s, const char *p)
 				s, p, object ? "expected a comma or }" : "expected a comma or ]");
 		p++;
 		s->depth--;
+		if ((size_t)(p - s->starts[s->depth]) >= s->span_min)
+			jspan_note(s->spans, s->starts[s->depth], p);
 	}
 	return p;
 }
@@ -252,7 +369,8 @@ static int report(const struct scan *s, struct sv text, struct jv_error *err)
 	return s->err;
 }
 
-int jcheck_document(struct sv text, unsigned max_depth, struct sv *ret, struct jv_error *err)
+int jcheck_document(struct sv text, unsigned max_depth, const struct jcheck_notes *notes,
+	struct sv *ret, struct jv_error *err)
 {
 	struct scan s;
 	const char *first;
@@ -265,6 +383,12 @@ int jcheck_document(struct sv text, unsigned max_depth, struct sv *ret, struct j
 	s.end = text.p + text.n;
 	s.depth = 0;
 	s.max_depth = max_depth;
+	s.spans = notes->spans;
+	s.span_min = jspan_min_bytes(s.spans);
+	s.outline = notes->outline;
+	s.escaped_key = false;
+	if (s.outline)
+		s.outline->count = 0;
 	first = jscan_skip_space(text.p, s.end);
 	last = scan_document(&s, first);
 	if (!last)
@@ -274,6 +398,8 @@ int jcheck_document(struct sv text, unsigned max_depth, struct sv *ret, struct j
 		fail_at(&s, rest, "unexpected text behind the value");
 		return report(&s, text, err);
 	}
+	if (s.outline)
+		s.outline->escaped = s.escaped_key;
 	*ret = sv_make(first, (size_t)(last - first));
 	return 0;
 }

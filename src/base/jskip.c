@@ -1,6 +1,7 @@
 #include "base/jskip.h"
 
 #include "base/jscan.h"
+#include "base/jspan.h"
 
 const char *jskip_string(const char *p, const char *end)
 {
@@ -22,7 +23,7 @@ static const char *behind_string(const char *p, const char *end)
 
 #ifdef __SSE2__
 
-enum { BLOCK = 64 };
+enum { BLOCK = JSCAN_BLOCK };
 
 /* What stands where in a block of 64 bytes: one bit a byte, the first byte lowest. */
 struct marks {
@@ -38,46 +39,22 @@ struct carry {
 	uint64_t inside;  /* all bits or none */
 };
 
-static uint64_t equal_mask(__m128i x, char c)
-{
-	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
-}
-
 static struct marks read_marks(const char *p)
 {
 	struct marks m = {0};
 
+#pragma GCC unroll 4
 	for (unsigned at = 0; at < BLOCK; at += 16) {
 		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
 		/* Bit 0x20 is all that '[' and '{', ']' and '}' differ in. */
 		__m128i folded = _mm_or_si128(x, _mm_set1_epi8(0x20));
 
-		m.quotes |= equal_mask(x, '"') << at;
-		m.slashes |= equal_mask(x, '\\') << at;
-		m.opens |= equal_mask(folded, '{') << at;
-		m.closes |= equal_mask(folded, '}') << at;
+		m.quotes |= jscan_equal(x, '"') << at;
+		m.slashes |= jscan_equal(x, '\\') << at;
+		m.opens |= jscan_equal(folded, '{') << at;
+		m.closes |= jscan_equal(folded, '}') << at;
 	}
 	return m;
-}
-
-/* The bytes behind an odd number of backslashes (as in simdjson's first stage). */
-static uint64_t escaped_bytes(uint64_t slashes, struct carry *carry)
-{
-	const uint64_t even = UINT64_C(0x5555555555555555);
-	uint64_t follows;
-	uint64_t odd_starts;
-	uint64_t even_sums;
-
-	if (slashes == 0) {
-		follows = carry->escaped;
-		carry->escaped = 0;
-		return follows;
-	}
-	slashes &= ~carry->escaped;
-	follows = slashes << 1 | carry->escaped;
-	odd_starts = slashes & ~even & ~follows;
-	carry->escaped = __builtin_add_overflow(odd_starts, slashes, &even_sums);
-	return (even ^ even_sums << 1) & follows;
 }
 
 /* From each quote to before the next: the parity of the quotes up to each bit. */
@@ -109,7 +86,7 @@ static struct marks read_brackets(const char *p, struct carry *carry)
 	struct marks m = read_marks(p);
 	uint64_t outside;
 
-	m.quotes &= ~escaped_bytes(m.slashes, carry);
+	m.quotes &= ~jscan_escaped(m.slashes, &carry->escaped);
 	outside = ~inside_strings(m.quotes, carry);
 	m.opens &= outside;
 	m.closes &= outside;
@@ -169,6 +146,39 @@ static const char *skip_container(const char *p, const char *end)
 
 #endif
 
+/* The end of a value that starts at p, or NULL when it has to be read. */
+static const char *look_up(const char *p, const char *end)
+{
+	const char *behind = jspan_is_any() ? jspan_find(p) : NULL;
+
+	return behind && behind <= end ? behind : NULL;
+}
+
+/* Only what is long can have been noted: its first bytes tell whether it is. */
+static const char *skip_text(const char *p, const char *end)
+{
+	const char *near = p + JSPAN_PROBE;
+	const char *behind;
+
+	if (end - p <= JSPAN_PROBE)
+		return behind_string(p, end);
+	behind = jskip_string(p + 1, near);
+	if (behind < near)
+		return behind + 1;
+	behind = look_up(p, end);
+	return behind ? behind : behind_string(p, end);
+}
+
+static const char *skip_long_container(const char *p, const char *end)
+{
+	const char *behind = skip_container(p, p + JSPAN_PROBE);
+
+	if (behind < p + JSPAN_PROBE)
+		return behind;
+	behind = look_up(p, end);
+	return behind ? behind : skip_container(p, end);
+}
+
 static const char *skip_scalar(const char *p, const char *end)
 {
 	while (p < end && *p != ',' && *p != ']' && *p != '}' && !jscan_is_space(*p))
@@ -182,10 +192,10 @@ const char *jskip_value(const char *p, const char *end)
 		return p;
 	switch (*p) {
 	case '"':
-		return behind_string(p, end);
+		return skip_text(p, end);
 	case '{':
 	case '[':
-		return skip_container(p, end);
+		return end - p > JSPAN_PROBE ? skip_long_container(p, end) : skip_container(p, end);
 	default:
 		return skip_scalar(p, end);
 	}

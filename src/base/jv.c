@@ -4,18 +4,54 @@
 #include "base/jnum.h"
 #include "base/jscan.h"
 #include "base/jskip.h"
+#include "base/jspan.h"
 
 #include <assert.h>
 #include <errno.h>
 
-int jv_parse(struct sv text, unsigned max_depth, struct jv *ret, struct jv_error *err)
+static int parse(struct sv text, unsigned max_depth, const struct jcheck_notes *notes,
+	struct jv *ret, struct jv_error *err)
 {
 	struct sv value;
-	int failed = jcheck_document(text, max_depth, &value, err);
+	int failed = jcheck_document(text, max_depth, notes, &value, err);
 
 	if (!failed)
 		*ret = jv_trusted(value);
 	return failed;
+}
+
+int jv_parse(struct sv text, unsigned max_depth, struct jv *ret, struct jv_error *err)
+{
+	static const struct jcheck_notes nothing = {NULL, NULL};
+
+	return parse(text, max_depth, &nothing, ret, err);
+}
+
+int jv_parse_outlined(
+	struct sv text, unsigned max_depth, struct jv *ret, struct jv_outline *outline)
+{
+	return parse(text, max_depth, &(struct jcheck_notes){.outline = outline}, ret, NULL);
+}
+
+int jv_parse_indexed(struct sv text, unsigned max_depth, struct jv *ret, struct jv_error *err,
+	struct jspan_index **ret_index)
+{
+	struct jspan_index *index = jspan_new(text);
+	int failed = parse(text, max_depth, &(struct jcheck_notes){.spans = index}, ret, err);
+
+	if (failed) {
+		jspan_free(index);
+		return failed;
+	}
+	if (index)
+		jspan_list(index);
+	*ret_index = index;
+	return 0;
+}
+
+void jv_index_free(struct jspan_index *index)
+{
+	jspan_free(index);
 }
 
 struct jv jv_trusted(struct sv text)
@@ -283,6 +319,17 @@ void jv_pick(struct jv v, const struct sv *keys, size_t count, struct jv *out)
 				out[i] = it.value;
 		}
 	}
+}
+
+struct jv jv_outline_get(const struct jv_outline *o, struct jv v, struct sv key)
+{
+	if (o->count == 0 || o->count > JV_OUTLINE_MAX || o->escaped)
+		return jv_get(v, key);
+	for (size_t i = o->count; i-- > 0;) {
+		if (sv_eq(o->member[i].key, key))
+			return o->member[i].value;
+	}
+	return JV_NONE;
 }
 
 struct jv jv_get(struct jv v, struct sv key)

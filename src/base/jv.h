@@ -43,6 +43,39 @@ struct jv_error {
  */
 int jv_parse(struct sv text, unsigned max_depth, struct jv *ret, struct jv_error *err) MUST_CHECK;
 /*
+ * jv_parse(), for a large document that is looked at more than once: where its long values end is
+ * noted on the way, and until jv_index_free() views of it step over them at once, on this thread.
+ * The text must neither change nor go before that. *ret_index is NULL when that is not worth it.
+ */
+struct jspan_index;
+int jv_parse_indexed(struct sv text, unsigned max_depth, struct jv *ret, struct jv_error *err,
+	struct jspan_index **ret_index) MUST_CHECK;
+/* NULL is accepted. */
+void jv_index_free(struct jspan_index *index);
+
+enum { JV_OUTLINE_MAX = 16 };
+
+struct jv_member {
+	struct sv key; /* raw, as in struct jv_iter */
+	struct jv value;
+};
+
+/* The members of an object in their order. When it has more than fit, count tells it and the list
+ * is not used. Zeroed = not known. */
+struct jv_outline {
+	size_t count;
+	bool escaped; /* a key may have an escape: the list is not used either */
+	struct jv_member member[JV_OUTLINE_MAX];
+};
+
+/* jv_parse(), which notes the members of the object on the way: small documents of which several
+ * members are wanted are read once. */
+int jv_parse_outlined(
+	struct sv text, unsigned max_depth, struct jv *ret, struct jv_outline *outline) MUST_CHECK;
+/* jv_get(v, key), where o is the outline of v or not known. */
+struct jv jv_outline_get(const struct jv_outline *o, struct jv v, struct sv key);
+
+/*
  * View of a value whose text is already known to be valid JSON with no white space around it (for
  * example a span that this program wrote). Nothing is checked: with other text the views say
  * anything, but they stay inside of it.

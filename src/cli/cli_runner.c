@@ -102,9 +102,9 @@ static void on_upstream_event(struct upstream *u, void *arg, const struct event 
 
 	(void)u;
 	if (ev->type == EVENT_TEXT_DELTA)
-		jv_str_decode(jv_get(ev->json, SV("delta")), &r->deltas);
+		jv_str_decode(event_get(ev, SV("delta")), &r->deltas);
 	else if (ev->type == EVENT_ITEM_DONE)
-		take_item(r, jv_get(ev->json, SV("item")));
+		take_item(r, event_get(ev, SV("item")));
 	else if (ev->type == EVENT_INCOMPLETE)
 		r->incomplete = true;
 }

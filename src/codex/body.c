@@ -5,6 +5,8 @@
 #include "base/limits.h"
 #include "codex/items.h"
 
+enum { ADDED_BYTES = 512 };
+
 struct build {
 	const struct codex_body_options *options;
 	struct jw w;
@@ -471,11 +473,19 @@ static int build_native(struct jv request, const struct codex_body_options *opti
 	return r;
 }
 
+bool codex_body_is_request(const struct codex_body_options *options)
+{
+	return options->native && !options->model.n && !options->drop_reasoning;
+}
+
 int codex_body_build(struct jv request, const struct codex_body_options *options, struct buf *out,
 	struct api_err *err)
 {
 	int r;
 
+	/* What is added is short. */
+	if (request.n + ADDED_BYTES < out->cap && buf_reserve(out, request.n + ADDED_BYTES))
+		return buf_error(out);
 	if (!jv_is(request, JV_OBJECT))
 		return api_err_param(err, "", "The request body must be a JSON object.");
 	r = options->native ? build_native(request, options, out, err)

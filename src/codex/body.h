@@ -38,6 +38,8 @@ struct codex_body_options {
 	bool drop_reasoning;
 };
 
+/* Is the body the request's own text, so that none needs to be built? */
+bool codex_body_is_request(const struct codex_body_options *options);
 /*
  * 0, or -EINVAL with *err (the client's mistake, 400 with param), or out's error. request is the
  * internal form (turn.upstream).

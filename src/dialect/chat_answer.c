@@ -39,7 +39,7 @@ static void take_id(struct chat_answer *a, struct jv id)
 static int describe(struct turn *t, const struct event *ev)
 {
 	static const struct sv keys[] = {{"id", 2}, {"created_at", 10}, {"model", 5}};
-	struct jv response = jv_get(ev->json, SV("response"));
+	struct jv response = event_get(ev, SV("response"));
 	struct chat_answer *a = chat_of(t)->answer;
 	struct jv member[ARRAY_LEN(keys)];
 	int64_t created;

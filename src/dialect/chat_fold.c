@@ -365,7 +365,9 @@ static int keep_watched(struct turn *t)
 	a->watched_bytes = 0;
 	err = buf_error(&event);
 	if (!err)
-		err = item_list_add(&a->items, t, jv_trusted(buf_sv(&event)));
+		err = item_list_add(&a->items, t,
+			&(struct event){
+				.type = EVENT_ITEM_DONE, .json = jv_trusted(buf_sv(&event))});
 	buf_fini(&event);
 	t->satisfied = !err;
 	return err;
@@ -387,7 +389,7 @@ static int64_t output_index_of(const struct event *ev)
 {
 	int64_t index;
 
-	return jv_i64(jv_get(ev->json, SV("output_index")), &index) ? -1 : index;
+	return jv_i64(event_get(ev, SV("output_index")), &index) ? -1 : index;
 }
 
 static int watch_text(struct turn *t, const struct event *ev)
@@ -404,7 +406,7 @@ static int watch_text(struct turn *t, const struct event *ev)
 	a->watched_index = index;
 	start = t->fold.len - a->watched_bytes;
 	overlap = a->watched_bytes < CHAT_STOP_BYTES ? a->watched_bytes : CHAT_STOP_BYTES;
-	jv_str_decode(jv_get(ev->json, SV("delta")), &t->fold);
+	jv_str_decode(event_get(ev, SV("delta")), &t->fold);
 	if (buf_error(&t->fold))
 		return buf_error(&t->fold);
 	overlap += t->fold.len - start - a->watched_bytes;
@@ -423,7 +425,7 @@ int chat_fold_event(struct turn *t, const struct event *ev)
 	if (ev->type != EVENT_ITEM_DONE)
 		return 0;
 	drop_watched(t, output_index_of(ev));
-	return item_list_add(&c->answer->items, t, ev->json);
+	return item_list_add(&c->answer->items, t, ev);
 }
 
 void chat_fold_write(struct turn *t, const struct event *terminal, struct buf *out)

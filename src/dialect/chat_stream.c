@@ -266,11 +266,8 @@ static int64_t number_of(struct jv v)
 /* text_key: "delta" or "text"; part_key: "summary_index" or "content_index". */
 static struct thought read_thought(const struct event *ev, struct sv text_key, struct sv part_key)
 {
-	struct sv keys[] = {text_key, SV("output_index"), part_key};
-	struct jv member[ARRAY_LEN(keys)];
-
-	jv_pick(ev->json, keys, ARRAY_LEN(keys), member);
-	return (struct thought){member[0], number_of(member[1]), number_of(member[2])};
+	return (struct thought){event_get(ev, text_key),
+		number_of(event_get(ev, SV("output_index"))), number_of(event_get(ev, part_key))};
 }
 
 static int on_thought_delta(struct turn *t, const struct event *ev, struct buf *out)
@@ -383,7 +380,7 @@ static int open_call(
 	struct chat_stream *s = stream_of(t);
 	struct chat_stream_call call = {
 		.item_id = jv_str_raw(jv_get(item, SV("id"))),
-		.output_index = number_of(jv_get(ev->json, SV("output_index"))),
+		.output_index = number_of(event_get(ev, SV("output_index"))),
 		.custom = custom,
 	};
 	int err = begin_chunks(t, SV("null"), out);
@@ -405,16 +402,13 @@ static struct chat_stream_call *call_of(struct turn *t, struct jv item_id, struc
 
 static int on_call_text(struct turn *t, const struct event *ev, struct sv text_key, struct buf *out)
 {
-	struct sv keys[] = {text_key, SV("item_id"), SV("output_index")};
-	struct jv member[ARRAY_LEN(keys)];
-	struct chat_stream_call *call;
+	struct chat_stream_call *call =
+		call_of(t, event_get(ev, SV("item_id")), event_get(ev, SV("output_index")));
 
-	jv_pick(ev->json, keys, ARRAY_LEN(keys), member);
-	call = call_of(t, member[1], member[2]);
 	if (!call)
 		return 0;
 	if (sv_eq(text_key, SV("delta")) || !call->has_text)
-		send_arguments(t, call, member[0], out);
+		send_arguments(t, call, event_get(ev, text_key), out);
 	return 0;
 }
 
@@ -433,7 +427,7 @@ static bool is_call(struct jv item, bool *ret_custom)
 
 static int on_item_added(struct turn *t, const struct event *ev, struct buf *out)
 {
-	struct jv item = jv_get(ev->json, SV("item"));
+	struct jv item = event_get(ev, SV("item"));
 	bool custom;
 
 	if (!is_call(item, &custom) || chat_of(t)->form->plain)
@@ -444,7 +438,7 @@ static int on_item_added(struct turn *t, const struct event *ev, struct buf *out
 static int finish_call(
 	struct turn *t, const struct event *ev, struct jv item, bool custom, struct buf *out)
 {
-	struct jv index = jv_get(ev->json, SV("output_index"));
+	struct jv index = event_get(ev, SV("output_index"));
 	struct chat_stream_call *call = call_of(t, jv_get(item, SV("id")), index);
 	int err;
 
@@ -479,7 +473,7 @@ static int finish_message(struct turn *t, struct jv item, struct buf *out)
 static int finish_reasoning(struct turn *t, const struct event *ev, struct jv item, struct buf *out)
 {
 	struct jv_iter it = jv_iter(jv_get(item, SV("summary")));
-	struct thought th = {.output = number_of(jv_get(ev->json, SV("output_index")))};
+	struct thought th = {.output = number_of(event_get(ev, SV("output_index")))};
 	bool seen = stream_of(t)->item_thought;
 	int err = 0;
 
@@ -509,10 +503,10 @@ static int finish_item(struct turn *t, const struct event *ev, struct jv item, s
 /* An answer that came as nothing but its terminal event. */
 static int send_whole(struct turn *t, const struct event *ev, struct buf *out)
 {
-	struct jv_iter it = jv_iter(jv_get(jv_get(ev->json, SV("response")), SV("output")));
+	struct jv_iter it = jv_iter(jv_get(event_get(ev, SV("response")), SV("output")));
 	int err = 0;
 
-	while (!err && jv_is(jv_get(jv_get(ev->json, SV("response")), SV("output")), JV_ARRAY) &&
+	while (!err && jv_is(jv_get(event_get(ev, SV("response")), SV("output")), JV_ARRAY) &&
 		jv_next(&it))
 		err = finish_item(t, ev, it.value, out);
 	return err;
@@ -547,9 +541,9 @@ static int on_part_end(struct turn *t, const struct event *ev, struct buf *out)
 	int err = 0;
 
 	if (!seen && ev->type == EVENT_TEXT_DONE)
-		err = send_content(t, jv_get(ev->json, SV("text")), out);
+		err = send_content(t, event_get(ev, SV("text")), out);
 	else if (!seen)
-		err = send_refusal(t, jv_get(ev->json, SV("refusal")), out);
+		err = send_refusal(t, event_get(ev, SV("refusal")), out);
 	stream_of(t)->part_text = false;
 	return err;
 }
@@ -562,9 +556,9 @@ int chat_stream_event(struct turn *t, const struct event *ev, struct buf *out)
 		return 0;
 	switch (ev->type) {
 	case EVENT_TEXT_DELTA:
-		return send_content(t, jv_get(ev->json, SV("delta")), out);
+		return send_content(t, event_get(ev, SV("delta")), out);
 	case EVENT_REFUSAL_DELTA:
-		return send_refusal(t, jv_get(ev->json, SV("delta")), out);
+		return send_refusal(t, event_get(ev, SV("delta")), out);
 	case EVENT_TEXT_DONE:
 	case EVENT_REFUSAL_DONE:
 		return on_part_end(t, ev, out);
@@ -575,7 +569,7 @@ int chat_stream_event(struct turn *t, const struct event *ev, struct buf *out)
 	case EVENT_REASONING_DONE:
 		return on_thought_done(t, ev, out);
 	case EVENT_ANNOTATION_ADDED:
-		return send_annotation(t, jv_get(ev->json, SV("annotation")), out);
+		return send_annotation(t, event_get(ev, SV("annotation")), out);
 	case EVENT_ARGS_DELTA:
 	case EVENT_CUSTOM_INPUT_DELTA:
 		return on_call_text(t, ev, SV("delta"), out);
@@ -586,7 +580,7 @@ int chat_stream_event(struct turn *t, const struct event *ev, struct buf *out)
 	case EVENT_ITEM_ADDED:
 		return on_item_added(t, ev, out);
 	case EVENT_ITEM_DONE:
-		return finish_item(t, ev, jv_get(ev->json, SV("item")), out);
+		return finish_item(t, ev, event_get(ev, SV("item")), out);
 	default:
 		return 0;
 	}

@@ -81,7 +81,7 @@ static int on_event(struct turn *t, const struct event *ev, struct buf *out)
 	if (ev->type != EVENT_COMPLETED)
 		return -EBADMSG;
 	s->ended = true;
-	t->usage = event_usage_read(jv_get(ev->json, SV("usage")));
+	t->usage = event_usage_read(event_get(ev, SV("usage")));
 	if (!t->native)
 		return write_object(t, ev->json, out);
 	buf_add_sv(out, jv_raw(ev->json));

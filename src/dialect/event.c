@@ -63,16 +63,15 @@ int event_parse(struct sv data, struct sv raw, struct event *ret)
 {
 	struct jv json, type;
 
-	if (jv_parse(data, LIMIT_JSON_DEPTH, &json, NULL) || !jv_is(json, JV_OBJECT))
+	if (jv_parse_outlined(data, LIMIT_JSON_DEPTH, &json, &ret->outline) ||
+		!jv_is(json, JV_OBJECT))
 		return -EBADMSG;
-	type = jv_get(json, SV("type"));
+	type = jv_outline_get(&ret->outline, json, SV("type"));
 	if (!jv_is(type, JV_STRING))
 		return -EBADMSG;
-	*ret = (struct event){
-		.json = json,
-		.name = jv_str_raw(type),
-		.raw = raw,
-	};
+	ret->json = json;
+	ret->name = jv_str_raw(type);
+	ret->raw = raw;
 	ret->type = type_of(ret->name);
 	return 0;
 }
@@ -127,5 +126,5 @@ struct usage event_usage_read(struct jv usage)
 
 struct usage event_usage(const struct event *ev)
 {
-	return event_usage_read(jv_get(jv_get(ev->json, SV("response")), SV("usage")));
+	return event_usage_read(jv_get(event_get(ev, SV("response")), SV("usage")));
 }

@@ -45,7 +45,14 @@ struct event {
 	struct jv json; /* the whole object, validated */
 	struct sv name; /* its "type", raw text */
 	struct sv raw;	/* the SSE bytes when they may be forwarded as they are, else SV_NONE */
+	struct jv_outline outline; /* of json; zeroed when the event was made by hand */
 };
+
+/* Member of the event; JV_NONE when absent. */
+static inline struct jv event_get(const struct event *ev, struct sv key)
+{
+	return jv_outline_get(&ev->outline, ev->json, key);
+}
 
 /*
  * Validates data and finds the type. -EBADMSG: not a JSON object with a string "type" (also when

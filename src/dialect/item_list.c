@@ -22,9 +22,9 @@ static int grow(struct item_list *l, struct turn *t)
 	return 0;
 }
 
-int item_list_add(struct item_list *l, struct turn *t, struct jv event)
+int item_list_add(struct item_list *l, struct turn *t, const struct event *ev)
 {
-	struct jv item = jv_get(event, SV("item"));
+	struct jv item = event_get(ev, SV("item"));
 	struct item *entry;
 
 	if (!jv_is(item, JV_OBJECT))
@@ -32,7 +32,7 @@ int item_list_add(struct item_list *l, struct turn *t, struct jv event)
 	if (l->count == l->room && grow(l, t))
 		return -ENOMEM;
 	entry = &l->items[l->count];
-	if (jv_i64(jv_get(event, SV("output_index")), &entry->output_index))
+	if (jv_i64(event_get(ev, SV("output_index")), &entry->output_index))
 		entry->output_index = (int64_t)l->count;
 	entry->offset = t->fold.len;
 	entry->length = item.n;

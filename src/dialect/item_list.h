@@ -15,7 +15,7 @@ struct item_list {
 };
 
 /* From an output_item.done event. -EBADMSG without an item, -ENOMEM, -ENOBUFS. */
-int item_list_add(struct item_list *l, struct turn *t, struct jv event) MUST_CHECK;
+int item_list_add(struct item_list *l, struct turn *t, const struct event *ev) MUST_CHECK;
 /* Appends all items in the order of output_index, comma-separated. */
 void item_list_join(struct item_list *l, const struct turn *t, struct buf *out);
 

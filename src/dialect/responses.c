@@ -12,6 +12,7 @@ struct state {
 	char id[128];	 /* of the response, as upstream named it; ours before that */
 	char model[128]; /* as upstream named it; empty before that */
 	int64_t created_at;
+	bool identified;   /* id and model are upstream's */
 	bool created_sent; /* the client got response.created */
 	bool ended;	   /* the terminal event went out */
 	bool renumber;	   /* upstream's sequence numbers cannot be used */
@@ -106,7 +107,7 @@ static void put_on_one_line(struct buf *out, size_t from)
 static void send_response_event(struct turn *t, const struct event *ev, struct buf *out)
 {
 	struct state *s = t->state;
-	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
+	struct response_object object = describe(t, event_get(ev, SV("response")));
 	struct buf json, items;
 	size_t from;
 	struct jw w;
@@ -184,7 +185,7 @@ static void follow_sequence(struct state *s, const struct event *ev)
 
 	if (s->renumber)
 		return;
-	if (jv_i64(jv_get(ev->json, SV("sequence_number")), &number) || number != s->sequence)
+	if (jv_i64(event_get(ev, SV("sequence_number")), &number) || number != s->sequence)
 		s->renumber = true;
 }
 
@@ -216,7 +217,7 @@ static void stream_event(struct turn *t, const struct event *ev, struct buf *out
 static void fold_terminal(struct turn *t, const struct event *ev, struct buf *out)
 {
 	struct state *s = t->state;
-	struct response_object object = describe(t, jv_get(ev->json, SV("response")));
+	struct response_object object = describe(t, event_get(ev, SV("response")));
 	size_t from = out->len;
 	struct buf items;
 	struct jw w = jw_begin(out);
@@ -240,15 +241,19 @@ static bool is_private(enum event_type type)
 /* What a response.failed of ours says about the response must be what the others said. */
 static void learn_identity(struct state *s, struct jv response)
 {
-	struct jv id = jv_get(response, SV("id"));
-	struct jv model = jv_get(response, SV("model"));
+	static const struct sv keys[] = {SV("id"), SV("model"), SV("created_at")};
+	struct jv member[ARRAY_LEN(keys)];
 	int64_t created_at;
 
-	if (jv_is(id, JV_STRING) && jv_str_is_plain(id))
-		jv_str_copy(id, s->id, sizeof(s->id));
-	if (jv_is(model, JV_STRING))
-		jv_str_copy(model, s->model, sizeof(s->model));
-	if (!jv_i64(jv_get(response, SV("created_at")), &created_at))
+	if (s->identified)
+		return;
+	jv_pick(response, keys, ARRAY_LEN(keys), member);
+	s->identified = jv_is(member[0], JV_STRING) && jv_is(member[1], JV_STRING);
+	if (jv_is(member[0], JV_STRING) && jv_str_is_plain(member[0]))
+		jv_str_copy(member[0], s->id, sizeof(s->id));
+	if (jv_is(member[1], JV_STRING))
+		jv_str_copy(member[1], s->model, sizeof(s->model));
+	if (!jv_i64(member[2], &created_at))
 		s->created_at = created_at;
 }
 
@@ -260,7 +265,7 @@ static int on_event(struct turn *t, const struct event *ev, struct buf *out)
 	if (s->ended)
 		return 0;
 	if (carries_response(ev->type))
-		learn_identity(s, jv_get(ev->json, SV("response")));
+		learn_identity(s, event_get(ev, SV("response")));
 	if (event_is_terminal(ev->type)) {
 		t->usage = event_usage(ev);
 		s->ended = true;
@@ -273,7 +278,7 @@ static int on_event(struct turn *t, const struct event *ev, struct buf *out)
 	if (is_private(ev->type))
 		return 0;
 	if (ev->type == EVENT_ITEM_DONE)
-		err = item_list_add(&s->items, t, ev->json);
+		err = item_list_add(&s->items, t, ev);
 	if (err)
 		return err;
 	if (t->stream)

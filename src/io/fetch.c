@@ -12,7 +12,7 @@
 #include <string.h>
 
 enum {
-	BUFFER_BYTES = 32 * 1024,   /* one read from a socket */
+	BUFFER_BYTES = 16 * 1024,   /* one read from a socket; each running transfer has its own */
 	BIG_BODY_BYTES = 64 * 1024, /* libcurl sends smaller ones in one piece with the head */
 	DEFAULT_CONNECT_MS = 10 * 1000,
 	DEFAULT_IDLE_CONNECTIONS = 256,

@@ -23,11 +23,8 @@ void header_list_fini(struct header_list *l)
 
 static bool breaks_head(struct sv text)
 {
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] == '\r' || text.p[i] == '\n' || text.p[i] == '\0')
-			return true;
-	}
-	return false;
+	return text.n && (memchr(text.p, '\r', text.n) || memchr(text.p, '\n', text.n) ||
+				 memchr(text.p, '\0', text.n));
 }
 
 static bool is_framing(struct sv name)

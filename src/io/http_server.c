@@ -257,6 +257,20 @@ static int on_parser_head(void *ctx, const struct http_request *r)
 	return prepare_body(s, r);
 }
 
+/*
+ * Room for n more bytes and, when the head told the length, for several times what has come: a
+ * large body is moved seldom, and one that was only announced takes no memory.
+ */
+static void make_room(struct http_stream *s, size_t n)
+{
+	uint64_t length = http_stream_request(s)->content_length;
+	size_t have = s->body.len + n;
+
+	if (length == UINT64_MAX || have <= s->body.size || have > length)
+		return;
+	buf_reserve(&s->body, (have < length / 4 ? have * 4 : (size_t)length) - s->body.len);
+}
+
 static int on_parser_body(void *ctx, struct sv bytes)
 {
 	struct http_stream *s = ctx;
@@ -270,6 +284,7 @@ static int on_parser_body(void *ctx, struct sv bytes)
 	if (s->inflater) {
 		err = inflater_feed(s->inflater, bytes, &s->body);
 	} else {
+		make_room(s, bytes.n);
 		buf_add_sv(&s->body, bytes);
 		err = buf_error(&s->body);
 	}

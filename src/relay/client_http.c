@@ -2,6 +2,9 @@
 
 #include "base/limits.h"
 
+/* Kept for the next events of a stream that is slow; one that is fast keeps what it needs. */
+enum { KEEP_BYTES = 1024 };
+
 static struct http_stream *stream_of(const struct client *c)
 {
 	return CONTAINER_OF(c, const struct client_http, client)->stream;
@@ -28,7 +31,7 @@ static void send(struct client *c, struct buf *bytes)
 
 	if (bytes->size <= LIMIT_WRITE_LOW_BYTES) {
 		http_send(stream_of(c), buf_sv(bytes));
-		buf_reset(bytes, LIMIT_WRITE_LOW_BYTES);
+		buf_reset(bytes, bytes->len > KEEP_BYTES ? LIMIT_WRITE_LOW_BYTES : KEEP_BYTES);
 		return;
 	}
 	buf_move(bytes, &moved);

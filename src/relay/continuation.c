@@ -78,7 +78,7 @@ struct kept_owner continuation_owner(const struct continuation *c, struct sv tok
 	if (token.n)
 		memcpy(text + SEED_BYTES, token.p, token.n);
 	ident_sha256(sv_make((const char *)text, SEED_BYTES + token.n), digest);
-	secret_wipe(text, sizeof(text));
+	secret_wipe(text, SEED_BYTES + token.n);
 	memcpy(&owner, digest, sizeof(owner));
 	return owner;
 }
@@ -274,9 +274,9 @@ static int add_object(struct continuation *c, struct entry *e, struct jv object,
 	return rc;
 }
 
-static int fill(struct continuation *c, struct entry *e, const struct continuation_put *put)
+static int fill(struct continuation *c, struct entry *e, const struct continuation_put *put,
+	struct jv output)
 {
-	struct jv output = jv_get(put->object, SV("output"));
 	int rc = add_items(c, e, put->input);
 
 	e->answer.input_count = e->answer.item_count;
@@ -300,22 +300,25 @@ static bool is_good_id(struct jv id)
 
 int continuation_put(struct continuation *c, const struct continuation_put *put, int64_t now_ms)
 {
-	struct jv id = jv_get(put->object, SV("id"));
-	struct sv text = jv_str_raw(id);
+	static const struct sv keys[] = {SV("id"), SV("output")};
+	struct jv member[ARRAY_LEN(keys)];
+	struct sv text;
 	struct entry *e, *former;
 	struct entry **bucket;
 	int rc;
 
 	if (!c->limits.enabled)
 		return -ENOENT;
-	if (!is_good_id(id) || !jv_is(jv_get(put->object, SV("output")), JV_ARRAY))
-		return -EINVAL;
 	if (put->input.n + put->object.n > continuation_answer_cap(c))
 		return -E2BIG;
+	jv_pick(put->object, keys, ARRAY_LEN(keys), member);
+	text = jv_str_raw(member[0]);
+	if (!is_good_id(member[0]) || !jv_is(member[1], JV_ARRAY))
+		return -EINVAL;
 	continuation_expire(c, now_ms);
 	e = mem_zalloc(sizeof(*e));
 	e->owner = put->owner;
-	rc = fill(c, e, put);
+	rc = fill(c, e, put, member[1]);
 	if (rc) {
 		release(c, e);
 		return rc;

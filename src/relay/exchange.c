@@ -54,8 +54,9 @@ struct exchange {
 	struct client *client;	 /* NULL once answered or gone */
 	struct client_http http; /* of an HTTP request */
 	struct arena arena;
-	struct buf body;	  /* the client's */
-	struct buf upstream_body; /* empty until built */
+	struct buf body;	   /* the client's */
+	struct jspan_index *index; /* of the body, or NULL */
+	struct buf upstream_body;  /* empty until built, and when the turn's own text is sent */
 	struct turn turn;
 	struct answer answer;
 	struct recall recall;
@@ -77,8 +78,6 @@ struct exchange {
 	const struct runner *runner;
 	struct runner_place place; /* of the attempt */
 	struct upstream *upstream;
-	struct http_header *headers; /* of the running attempt; wiped at its end */
-	size_t header_count;
 	struct deferred reap; /* frees us outside of all callbacks */
 	struct exchange_times times;
 	struct exchange_log log;
@@ -100,6 +99,7 @@ static void on_reap(struct deferred *d)
 	assert(ex->state == DONE && !ex->upstream && !ex->lease.slot);
 	answer_fini(&ex->answer);
 	turn_fini(&ex->turn);
+	jv_index_free(ex->index);
 	buf_fini(&ex->body);
 	buf_fini(&ex->upstream_body);
 	arena_fini(&ex->arena);
@@ -111,8 +111,6 @@ static void on_reap(struct deferred *d)
 static void leave_place(struct exchange *ex)
 {
 	runner_leave(&ex->place);
-	codex_headers_wipe(ex->headers, ex->header_count);
-	ex->header_count = 0;
 }
 
 static void leave_token(struct exchange *ex)
@@ -134,6 +132,7 @@ static void done(struct exchange *ex)
 	if (ex->next)
 		ex->next->prev = ex->prev;
 	relay->exchange_count--;
+	trimmer_note(&relay->trimmer, relay->exchange_count);
 	loop_defer(relay->loop, &ex->reap);
 }
 
@@ -508,7 +507,22 @@ static int build_body(struct exchange *ex, struct api_err *err)
 	return ex->runner->body(ex->conf, ex->turn.upstream, &options, &ex->upstream_body, err);
 }
 
-static int build_headers(struct exchange *ex, const struct codex_cred *cred)
+/* Of a request for upstream. They are needed only until it is started: a stream that lasts holds
+ * neither them nor the token. */
+struct attempt_headers {
+	struct arena arena;
+	size_t count;
+	struct http_header list[CODEX_HEADERS_MAX];
+};
+
+static void drop_headers(struct attempt_headers *h)
+{
+	codex_headers_wipe(h->list, h->count);
+	arena_fini(&h->arena);
+}
+
+static int build_headers(
+	struct exchange *ex, const struct codex_cred *cred, struct attempt_headers *h)
 {
 	struct codex_header_options options = {
 		.client = ex->client->request,
@@ -528,25 +542,24 @@ static int build_headers(struct exchange *ex, const struct codex_cred *cred)
 		.cred = cred,
 		.options = &options,
 		.model = ex->turn.model,
-		.arena = &ex->arena,
+		.arena = &h->arena,
 	};
 
-	if (!ex->headers)
-		ex->headers =
-			arena_alloc(&ex->arena, CODEX_HEADERS_MAX * sizeof(struct http_header));
-	if (!ex->headers)
-		return -ENOMEM;
-	return ex->runner->headers(&ex->place, &head, ex->headers, &ex->header_count);
+	arena_init(&h->arena, LIMIT_ARENA_BYTES);
+	h->count = 0;
+	return ex->runner->headers(&ex->place, &head, h->list, &h->count);
 }
 
-static void start_upstream(struct exchange *ex, const struct codex_cred *cred)
+static void start_upstream(
+	struct exchange *ex, const struct codex_cred *cred, const struct attempt_headers *headers)
 {
 	char url[1024];
 	struct upstream_request request = {
 		.url = url,
-		.headers = ex->headers,
-		.header_count = ex->header_count,
-		.body = buf_sv(&ex->upstream_body),
+		.headers = headers->list,
+		.header_count = headers->count,
+		.body = ex->upstream_body.len ? buf_sv(&ex->upstream_body)
+					      : jv_raw(ex->turn.upstream),
 		.document = ex->turn.dialect->compacts,
 		.connect_timeout_ms = ex->conf->upstream_connect_timeout_s * 1000,
 		.idle_timeout_ms = ex->conf->request_timeout_s * 1000,
@@ -576,9 +589,28 @@ static void refuse_token(struct exchange *ex)
 	retry_or_fail(ex, &f);
 }
 
-static void start_request(struct exchange *ex)
+/* With the body that is built. */
+static void send_request(struct exchange *ex)
 {
 	struct codex_cred cred = slot_cred(ex->lease.slot);
+	struct attempt_headers headers;
+	int rc = build_headers(ex, &cred, &headers);
+
+	if (!rc)
+		rc = answer_reset(&ex->answer, ex->lease.slot->id);
+	if (!rc)
+		start_upstream(ex, &cred, &headers);
+	drop_headers(&headers);
+	if (rc == -EINVAL) {
+		refuse_token(ex);
+	} else if (rc) {
+		cancel_attempt(ex);
+		fail_out_of_memory(ex);
+	}
+}
+
+static void start_request(struct exchange *ex)
+{
 	struct api_err err;
 	int rc = build_body(ex, &err);
 
@@ -588,20 +620,12 @@ static void start_request(struct exchange *ex)
 		fail(ex, &err);
 		return;
 	}
-	if (!rc)
-		rc = build_headers(ex, &cred);
-	if (rc == -EINVAL) {
-		refuse_token(ex);
-		return;
-	}
-	if (!rc)
-		rc = answer_reset(&ex->answer, ex->lease.slot->id);
 	if (rc) {
 		cancel_attempt(ex);
 		fail_out_of_memory(ex);
 		return;
 	}
-	start_upstream(ex, &cred);
+	send_request(ex);
 }
 
 /* The place where the attempt would run did not come up. */
@@ -797,7 +821,8 @@ static void on_backoff_over(struct timer *t)
 static int read_body(struct exchange *ex, struct api_err *err)
 {
 	struct jv_error where;
-	int rc = jv_parse(buf_sv(&ex->body), LIMIT_JSON_DEPTH, &ex->turn.request, &where);
+	int rc = jv_parse_indexed(
+		buf_sv(&ex->body), LIMIT_JSON_DEPTH, &ex->turn.request, &where, &ex->index);
 
 	if (rc)
 		return api_err_set(err, 400, "invalid_request_error", "invalid_json",
@@ -883,6 +908,7 @@ static void exchange_init(struct exchange *ex, struct relay *relay, struct clien
 		ex->next->prev = &ex->next;
 	relay->exchanges = ex;
 	relay->exchange_count++;
+	trimmer_note(&relay->trimmer, relay->exchange_count);
 	ex->user = (struct route_user){.ops = &user_ops, .id = ex->id};
 	client->ops->set_user(client, &ex->user);
 }

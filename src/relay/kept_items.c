@@ -156,10 +156,9 @@ static void take_own_id(struct kept_items *k, struct kept_item *item, struct jv 
 	name(k, item);
 }
 
-static struct kept_item *find_bytes(
-	const struct kept_items *k, struct kept_owner owner, struct sv text, bool is_item)
+static struct kept_item *find_bytes(const struct kept_items *k, struct kept_owner owner,
+	uint64_t hash, struct sv text, bool is_item)
 {
-	uint64_t hash = hash_of(k, owner, text);
 	struct kept_item *item = *bytes_bucket(k, hash);
 
 	while (item && !(item->hash == hash && item->is_item == is_item && is_owned(item, owner) &&
@@ -172,7 +171,8 @@ struct kept_item *kept_items_put(
 	struct kept_items *k, struct kept_owner owner, struct jv json, bool is_item)
 {
 	struct sv text = jv_raw(json);
-	struct kept_item *item = find_bytes(k, owner, text, is_item);
+	uint64_t hash = hash_of(k, owner, text);
+	struct kept_item *item = find_bytes(k, owner, hash, text, is_item);
 
 	if (item) {
 		item->refs++;
@@ -183,7 +183,7 @@ struct kept_item *kept_items_put(
 		return NULL;
 	*item = (struct kept_item){
 		.owner = owner,
-		.hash = hash_of(k, owner, text),
+		.hash = hash,
 		.refs = 1,
 		.n = text.n,
 		.is_item = is_item,

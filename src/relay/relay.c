@@ -157,6 +157,7 @@ static void close_all(struct relay *r)
 	timer_stop(&r->farewell);
 	timer_stop(&r->reload);
 	timer_stop(&r->forget);
+	trimmer_stop(&r->trimmer);
 	conf_reload_stop(&r->conf_reload);
 	tls_reload_stop(&r->tls);
 	dir_watch_free(r->watch);
@@ -409,6 +410,7 @@ static int start(struct relay *r)
 	timer_init(&r->patience, r->loop, on_patience_over);
 	timer_init(&r->farewell, r->loop, on_farewell_over);
 	r->waitq = waitq_new(r->loop);
+	trimmer_init(&r->trimmer, r->loop);
 	slot_table_on_capacity(r->slots, on_capacity, r);
 	r->saver = saver_new(r->loop, r->root, r->slots);
 	options = fetch_conf_options(r->conf);
@@ -443,6 +445,7 @@ static void tear_down(struct relay *r)
 	openclaw_gateways_free(r->gateways);
 	saver_free(r->saver);
 	waitq_free(r->waitq);
+	trimmer_stop(&r->trimmer);
 	if (r->loop)
 		loop_free(r->loop);
 	tls_reload_free(&r->tls);

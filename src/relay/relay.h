@@ -14,6 +14,7 @@
 #include "relay/journal.h"
 #include "relay/stats.h"
 #include "relay/tls_reload.h"
+#include "relay/trimmer.h"
 #include "relay/waitq.h"
 #include "relay/ws_session.h"
 #include "slots/slot_env.h"
@@ -63,6 +64,7 @@ struct relay {
 	struct journal *journal;
 	struct exchange *exchanges; /* running; list kept by exchange.c */
 	size_t exchange_count;
+	struct trimmer trimmer;
 	struct ws_sessions sockets; /* of clients */
 	bool draining, closing;
 	int64_t started_ms;			 /* wall */

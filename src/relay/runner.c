@@ -18,6 +18,8 @@ static int direct_body(const struct conf *conf, struct jv request,
 	const struct codex_body_options *options, struct buf *out, struct api_err *err)
 {
 	(void)conf;
+	if (codex_body_is_request(options))
+		return 0;
 	return codex_body_build(request, options, out, err);
 }
 
@@ -180,7 +182,7 @@ int runner_event(
 	struct buf text;
 	int err;
 
-	if (!runner->renames_model || !jv_exists(jv_get(ev->json, SV("response"))))
+	if (!runner->renames_model || !jv_exists(event_get(ev, SV("response"))))
 		return answer_event(answer, ev);
 	buf_init(&text, LIMIT_EVENT_BYTES);
 	write_event(&text, ev->json, model);

@@ -33,7 +33,8 @@ struct runner {
 	const char *name;
 	/* True: open at once. False: on_open comes. */
 	bool (*open)(struct runner_place *place, const struct slot *s);
-	/* 0, -EINVAL with *err (the client's mistake), or out's error. */
+	/* 0, -EINVAL with *err (the client's mistake), or out's error. Nothing in out: the body is
+	 * the request's own text. */
 	int (*body)(const struct conf *conf, struct jv request,
 		const struct codex_body_options *options, struct buf *out, struct api_err *err);
 	/* As codex_headers_build(). */

@@ -1,8 +1,9 @@
 #include "slots/affinity.h"
 
+#include "base/ident.h"
+
 #include <assert.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
 #include <stdlib.h>
 
 enum { BUCKETS = 16384, KEY_BYTES = 16, SEED_BYTES = 32 };
@@ -39,7 +40,7 @@ struct affinity *affinity_new(size_t max_entries, int64_t idle_ms)
 /* A seeded SHA-256: nobody outside can choose keys that share a bucket or a digest. */
 static void digest_key(const struct affinity *a, struct sv key, unsigned char out[KEY_BYTES])
 {
-	unsigned char digest[SHA256_DIGEST_LENGTH];
+	unsigned char digest[IDENT_SHA256_BYTES];
 	unsigned char text[SEED_BYTES + 512];
 
 	if (key.n > sizeof(text) - SEED_BYTES)
@@ -47,7 +48,7 @@ static void digest_key(const struct affinity *a, struct sv key, unsigned char ou
 	memcpy(text, a->seed, SEED_BYTES);
 	if (key.n)
 		memcpy(text + SEED_BYTES, key.p, key.n);
-	SHA256(text, SEED_BYTES + key.n, digest);
+	ident_sha256(sv_make((const char *)text, SEED_BYTES + key.n), digest);
 	memcpy(out, digest, KEY_BYTES);
 }
 

@@ -159,6 +159,27 @@ static void check_rewriting(struct jv v)
 	buf_fini(&out);
 }
 
+/* The outline says of every member what a look at the whole object says. */
+static void check_outline(struct sv text)
+{
+	struct jv_outline outline;
+	struct jv v;
+	struct jv_iter it;
+
+	check(jv_parse_outlined(text, DIFF_DEPTH, &v, &outline) == 0,
+		"an outline changes the grammar");
+	it = jv_iter(v);
+	for (size_t i = 0; jv_next(&it); i++) {
+		if (!it.object || outline.count > JV_OUTLINE_MAX)
+			continue;
+		check(i < outline.count && outline.member[i].key.p == it.key.p &&
+				outline.member[i].key.n == it.key.n &&
+				outline.member[i].value.p == it.value.p &&
+				outline.member[i].value.n == it.value.n,
+			"the outline differs");
+	}
+}
+
 /* Any bytes: escaped they are a string, and what it says is escaped to the same. */
 static void check_escaping(struct sv text)
 {
@@ -211,6 +232,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err = jv_parse(text, DIFF_DEPTH, &v, NULL);
 	if (!err) {
 		check_rewriting(v);
+		check_outline(text);
 		err = jv_parse(text, 3, &v, NULL);
 		check(err == 0 || err == -E2BIG, "the depth limit changes the grammar");
 	} else {

@@ -247,7 +247,7 @@ static size_t split_headers(const char *text, struct http_header *out)
 static void judge(const struct failure_case *c, const struct meters *meters, struct failure *ret)
 {
 	struct http_header headers[8];
-	struct event ev = {EVENT_OTHER, JV_NONE, SV_NONE, SV_NONE};
+	struct event ev = {.type = EVENT_OTHER};
 
 	if (c->status) {
 		failure_from_http(c->status, headers, split_headers(c->headers, headers),
