@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 enum {
-	FIRST_TICK_MS = 500,
+	FIRST_TICK_MS = 3000, /* the first requests come before what can wait */
 	TICK_MS = 30 * 1000,
 	LOCK_STEP_MS = 50,
 	LOCK_PATIENCE_MS = 90 * 1000, /* a refresh of another process may take a minute */
