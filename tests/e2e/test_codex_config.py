@@ -5,11 +5,12 @@ import os
 import shlex
 import stat
 import subprocess
-import tomllib
 
 import pytest
 
 import relaylib
+
+tomllib = pytest.importorskip("tomllib")  # Python 3.11
 
 URL = "http://127.0.0.1:8787"
 TLS_URL = "https://127.0.0.1:8443"
