@@ -61,8 +61,9 @@ const char *cli_help_status(int status)
 {
 	static const char *const meanings[] = {
 		[CLI_OK] = "done",
-		[CLI_FAILED] = "it could not be done: a file, the network, what was given; for "
-			       "`doctor`: a check failed",
+		/* In brackets: clang takes two literals for a forgotten comma. */
+		[CLI_FAILED] = ("it could not be done: a file, the network, what was given; for "
+				"`doctor`: a check failed"),
 		[CLI_USAGE] = "the command line is wrong, a value among it",
 		[CLI_CONFIG] = "the runtime directory is missing, or a file in it is wrong",
 		[CLI_NOT_FOUND] = "there is no such slot",
