@@ -50,6 +50,15 @@ static void log_taken(const struct slot *s)
 	log_end();
 }
 
+/* Also of a file that is being written just now: it is read again when it is whole. */
+static void log_unusable(const struct slot *s, const char *problem)
+{
+	log_begin(LOG_WARN, "slot.credential");
+	log_str("slot_id", sv_cstr(s->id));
+	log_str("message", sv_cstr(problem));
+	log_end();
+}
+
 static void take(struct auth_watch *w, struct slot *s, struct reading *r)
 {
 	bool was_reauth = s->reauth_required;
@@ -71,7 +80,7 @@ static void on_read(void *arg)
 		strcmp(s->auth_file, r->auth_file) != 0)
 		; /* nobody's any more, or not to be replaced by what is older */
 	else if (r->err)
-		log_warn("slot.credential", sv_cstr(r->problem), 0);
+		log_unusable(s, r->problem);
 	else if (s->grants != r->grants)
 		start_reading(w, s); /* what was read may be older than what it has */
 	else
