@@ -215,11 +215,13 @@ struct toml toml_begin(struct sv text)
 
 int toml_next(struct toml *t, struct toml_statement *ret)
 {
-	struct cursor c = {t->rest.p, t->rest.p + t->rest.n};
 	struct toml_statement found;
+	struct cursor c;
 
+	/* Of an empty text the pointer may be NULL. */
 	if (!t->rest.n)
 		return 0;
+	c = (struct cursor){t->rest.p, t->rest.p + t->rest.n};
 	if (!take(&c, &found))
 		return -EBADMSG;
 	skip_line_end(&c);
@@ -233,10 +235,13 @@ int toml_next(struct toml *t, struct toml_statement *ret)
 
 bool toml_key_part(struct sv *key, struct sv *ret)
 {
-	struct cursor c = {key->p, key->p + key->n};
+	struct cursor c;
 	struct sv part;
 
-	if (!key->n || !skip_key_part(&c))
+	if (!key->n)
+		return false;
+	c = (struct cursor){key->p, key->p + key->n};
+	if (!skip_key_part(&c))
 		return false;
 	part = sv_make(key->p, (size_t)(c.p - key->p));
 	if (part.p[0] == '"' || part.p[0] == '\'')
