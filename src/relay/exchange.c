@@ -133,6 +133,7 @@ static void done(struct exchange *ex)
 		ex->next->prev = ex->prev;
 	relay->exchange_count--;
 	trimmer_note(&relay->trimmer, relay->exchange_count);
+	relay_forget_later(relay);
 	loop_defer(relay->loop, &ex->reap);
 }
 

@@ -57,6 +57,7 @@ static void reload_slots(struct relay *r)
 	log_reload("config/slots.json", store_load(r->root, r->conf, r->slots, &err) ? &err : NULL);
 	auth_watch_sync(r->auth_watch);
 	upkeep_reconsider(r->upkeep);
+	refresher_reconsider(r->env.refresher);
 }
 
 static void configure_continuation(struct relay *r)
@@ -78,7 +79,13 @@ static void on_forget(struct timer *t)
 	struct relay *r = CONTAINER_OF(t, struct relay, forget);
 
 	continuation_expire(r->continuation, clock_mono_ms());
-	timer_start(t, FORGET_MS);
+	relay_forget_later(r);
+}
+
+void relay_forget_later(struct relay *r)
+{
+	if (!r->closing && continuation_count(r->continuation) && !timer_is_active(&r->forget))
+		timer_start(&r->forget, FORGET_MS);
 }
 
 void relay_take_conf(struct relay *r, struct conf *fresh)
@@ -405,7 +412,6 @@ static int start(struct relay *r)
 	r->loop = loop_new();
 	timer_init(&r->reload, r->loop, on_reload_due);
 	timer_init(&r->forget, r->loop, on_forget);
-	timer_start(&r->forget, FORGET_MS);
 	conf_reload_start(&r->conf_reload);
 	timer_init(&r->patience, r->loop, on_patience_over);
 	timer_init(&r->farewell, r->loop, on_farewell_over);

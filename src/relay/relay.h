@@ -85,6 +85,8 @@ int relay_run(
 /* The relay goes on with another configuration, whose reference it takes. Keys that need a restart
  * (conf_table.h) are as before until then. */
 void relay_take_conf(struct relay *r, struct conf *fresh);
+/* What is kept for clients is looked through in a minute, when something is. */
+void relay_forget_later(struct relay *r);
 /* Reads slots.json again. False: not now, the saver is writing it; try again in a moment. */
 bool relay_reload_slots(struct relay *r);
 

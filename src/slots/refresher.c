@@ -10,7 +10,8 @@
 
 enum {
 	FIRST_TICK_MS = 3000, /* the first requests come before what can wait */
-	TICK_MS = 30 * 1000,
+	TICK_MS = 30 * 1000,	  /* the least between two looks at the plan */
+	TICK_MOST_MS = 3600 * 1000, /* a wall clock that was set is noticed by then */
 	LOCK_STEP_MS = 50,
 	LOCK_PATIENCE_MS = 90 * 1000, /* a refresh of another process may take a minute */
 	GAP_MS = 1000,		      /* between two background refreshes, and as much at random */
@@ -38,6 +39,7 @@ struct refresher {
 	struct refresh_wait *answered; /* told at the end of the loop turn */
 	struct deferred sweep;
 	struct timer pump, tick, patience;
+	int64_t tick_least_ms; /* loop time of the earliest next tick; 0 not started */
 	uint64_t seed;
 	int64_t gap_until_ms; /* loop time; no background refresh before */
 	bool stopping;
@@ -340,6 +342,29 @@ static void check_idle(struct refresher *r)
 	on_idle(r->arg);
 }
 
+/* Sleeps until a slot is due that does not wait for its refresh already. */
+static void plan_tick(struct refresher *r)
+{
+	int64_t now_ms = clock_wall_ms();
+	int64_t least_ms = r->tick_least_ms - loop_now_ms(r->env->loop);
+	int64_t delay_ms = TICK_MOST_MS;
+
+	if (r->stopping || !r->tick_least_ms)
+		return;
+	for (size_t i = 0; i < slot_table_count(r->env->table); i++) {
+		const struct slot *s = slot_table_at(r->env->table, i);
+		int64_t next_ms = refresh_plan_next_ms(s, r->seed, now_ms);
+
+		if (next_ms < now_ms)
+			next_ms = now_ms;
+		if (next_ms - now_ms < delay_ms && !find(r, s->id))
+			delay_ms = next_ms - now_ms;
+	}
+	if (delay_ms < least_ms)
+		delay_ms = least_ms;
+	timer_start(&r->tick, delay_ms);
+}
+
 static void on_sweep(struct deferred *d)
 {
 	struct refresher *r = CONTAINER_OF(d, struct refresher, sweep);
@@ -352,6 +377,7 @@ static void on_sweep(struct deferred *d)
 		w->on_done(w, w->result);
 	}
 	pump(r);
+	plan_tick(r);
 	check_idle(r);
 }
 
@@ -374,7 +400,8 @@ static void on_tick(struct timer *t)
 			put_entry(r, s);
 	}
 	pump(r);
-	timer_start(t, TICK_MS);
+	r->tick_least_ms = loop_now_ms(r->env->loop) + TICK_MS;
+	plan_tick(r);
 }
 
 /* --- life --- */
@@ -404,7 +431,13 @@ struct refresher *refresher_new(struct slot_env *env)
 
 void refresher_start(struct refresher *r)
 {
-	timer_start(&r->tick, FIRST_TICK_MS);
+	r->tick_least_ms = loop_now_ms(r->env->loop) + FIRST_TICK_MS;
+	plan_tick(r);
+}
+
+void refresher_reconsider(struct refresher *r)
+{
+	plan_tick(r);
 }
 
 void refresher_stop(struct refresher *r, void (*on_idle)(void *arg), void *arg)

@@ -31,6 +31,8 @@ struct refresher *refresher_new(struct slot_env *env);
 /* From now on it also refreshes slots that nobody uses, disabled ones included (refresh_plan.h).
  * Keeps the loop running until refresher_stop(). */
 void refresher_start(struct refresher *r);
+/* Slots were changed from outside: what is due may come earlier or later than was planned. */
+void refresher_reconsider(struct refresher *r);
 /*
  * Starts nothing any more; who waits is told, later askers too. What was dispatched gets a moment
  * to be answered and written. Then, from the loop, on_idle: no handle of the loop is left.

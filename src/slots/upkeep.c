@@ -5,6 +5,7 @@
 #include "slots/catalogue.h"
 #include "slots/catalogue_fetch.h"
 #include "slots/models_plan.h"
+#include "slots/refresher.h"
 #include "slots/usage_check.h"
 #include "slots/usage_plan.h"
 #include "slots/usage_source.h"
@@ -332,7 +333,11 @@ static void on_timer(struct timer *t)
 
 static void on_change(void *arg)
 {
-	upkeep_reconsider(arg);
+	struct upkeep *u = arg;
+
+	upkeep_reconsider(u);
+	if (u->env->refresher)
+		refresher_reconsider(u->env->refresher);
 }
 
 struct upkeep *upkeep_new(struct slot_env *env)

@@ -1,0 +1,58 @@
+"""What the relay takes when it has nothing to do, and what one big request takes."""
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from relaylib import NATIVE, QUIET, native_body
+
+WATCHED_SECONDS = 10
+OWN_MEMORY_KIB = 5 * 1024  # of its own; pages of programs and libraries are shared
+BODY_BYTES = 10 << 20
+
+
+def traced_calls(pid, seconds):
+    """The system calls of all its threads that ended within so many seconds, without those that wait."""
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    run = subprocess.run(["timeout", "--signal=INT", str(seconds), "strace", "-f", "-p", str(pid)],
+                         capture_output=True, text=True, check=False)
+    if "attached" not in run.stderr:
+        pytest.skip(f"strace may not trace: {run.stderr.strip()[:200]}")
+    return [line for line in run.stderr.splitlines()
+            if re.search(r"\) += ", line) or "resumed" in line]
+
+
+def memory_kib(relay, name):
+    with open(f"/proc/{relay.pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+
+@pytest.mark.alone
+def test_an_idle_relay_is_not_woken(start_relay):
+    """The first look at the slots' tokens comes three seconds after the start: it is waited for."""
+    relay = start_relay(config=QUIET)
+    relay.responses("hello")
+    calls = traced_calls(relay.pid, WATCHED_SECONDS)
+    assert traced_calls(relay.pid, WATCHED_SECONDS) == [], calls
+    assert relay.health()["ok"] is True
+
+
+def test_an_idle_relay_is_small(relay):
+    relay.responses("hello")
+    assert memory_kib(relay, "RssAnon") < OWN_MEMORY_KIB
+
+
+@pytest.mark.alone
+def test_a_big_body_takes_less_than_two_and_a_half_times_its_size(quiet_relay):
+    quiet_relay.native("hello")
+    before = memory_kib(quiet_relay, "VmRSS")
+    body = native_body("count to 2", stream=True)
+    body["input"].insert(0, {"type": "message", "role": "user", "content": [
+        {"type": "input_text", "text": '\tprintf("%s\\n", größe);\n' * (BODY_BYTES // 29)}]})
+    assert len(json.dumps(body)) > BODY_BYTES
+    assert quiet_relay.post("/v1/responses", body, NATIVE).status == 200
+    peak = memory_kib(quiet_relay, "VmHWM")
+    assert peak - before < 2.5 * BODY_BYTES / 1024
