@@ -25,17 +25,19 @@ struct dialer *dialer_new(struct loop *loop, const struct dialer_options *option
 /* Cancels what runs. Connections that were handed out live on. */
 void dialer_free(struct dialer *d);
 /*
- * Can it reach this URL (http, https, ws, wss)? Not through a proxy that itself speaks TLS, nor to a
- * plain URL through an HTTP proxy, which would have to allow CONNECT for it: libcurl's own HTTP does.
+ * Can it reach this URL (http, https, ws, wss)? Not through a proxy that itself speaks TLS, nor to
+ * a plain URL through an HTTP proxy, which would have to allow CONNECT for it: libcurl's own HTTP
+ * does.
  */
 bool dialer_reaches(const struct dialer *d, const char *url);
 
 struct dial_result {
 	struct conn *conn; /* NULL: outcome and message say why. Reads nothing until
 			      conn_read_start(); the callee sets its owner. */
-	enum fetch_outcome outcome; /* FETCH_OK, FETCH_CONNECT; FETCH_TIMEOUT when the time was over */
-	const char *message;	    /* valid during the call; "" on success; never holds a secret */
-	int64_t connect_us;	    /* with the proxy's and the TLS handshake */
+	enum fetch_outcome
+		outcome;     /* FETCH_OK, FETCH_CONNECT; FETCH_TIMEOUT when the time was over */
+	const char *message; /* valid during the call; "" on success; never holds a secret */
+	int64_t connect_us;  /* with the proxy's and the TLS handshake */
 };
 
 /* Never fails, never calls back at once. timeout_ms is for all of it. */

@@ -293,7 +293,8 @@ export async function startTap(t, address) {
 		client.pipe(upstream);
 		upstream.pipe(client);
 		client.on("close", () => upstream.destroy());
-		upstream.on("close", () => client.destroy());
+		// What has come is still on its way to the client when the other end is done; only a cut is handed on as one.
+		upstream.on("close", () => upstream.readableEnded || client.destroy());
 	});
 	t.after(() => {
 		for (const socket of sockets) {
