@@ -9,9 +9,9 @@
 #include <stdlib.h>
 
 enum {
-	FIRST_TICK_MS = 3000, /* the first requests come before what can wait */
-	TICK_MS = 30 * 1000,	  /* the least between two looks at the plan */
-	TICK_MOST_MS = 3600 * 1000, /* a wall clock that was set is noticed by then */
+	FIRST_TICK_MS = 3000,	   /* the first requests come before what can wait */
+	TICK_MS = 30 * 1000,	   /* the least between two looks at the plan */
+	TICK_MOST_MS = 600 * 1000, /* a wall clock that was set is noticed by then */
 	LOCK_STEP_MS = 50,
 	LOCK_PATIENCE_MS = 90 * 1000, /* a refresh of another process may take a minute */
 	GAP_MS = 1000,		      /* between two background refreshes, and as much at random */
