@@ -9,6 +9,7 @@ import time
 OPENED_AT_ONCE = 100
 EVENT = b"event: response.output_text.delta\n"
 COMPLETED = b"event: response.completed\n"
+SETTLE_SECONDS = 90
 END = b"\r\n0\r\n\r\n"
 
 
@@ -155,7 +156,7 @@ class Readers(threading.Thread):
         super().__init__()
         self.address, self.request, self.count = address, request, count
         self.all = []
-        self.begun, self.ended = threading.Event(), threading.Event()
+        self.ended = threading.Event()
 
     def run(self):
         while len(self.all) < self.count and not self.ended.is_set():
@@ -164,10 +165,20 @@ class Readers(threading.Thread):
             began = time.monotonic()
             for reader in self.all:
                 reader.bite()
-            self.begun.set()
             self.ended.wait(max(0.0, began + 1 - time.monotonic()))
         for reader in self.all:
             reader.sock.close()
+
+    def wait_full(self, server):
+        """Until all have got something and what lies between them and the upstream is full."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            before_us = server.cpu_us()
+            time.sleep(1)
+            if (len(self.all) == self.count and all(reader.bytes for reader in self.all)
+                    and server.cpu_us() - before_us < 200_000):
+                return
+        raise RuntimeError(f"{server.name} is busy with its slow readers after {SETTLE_SECONDS} s")
 
     def stop(self):
         self.ended.set()
@@ -182,7 +193,7 @@ def slow_readers(server, request, count, drive):
     readers = Readers(server.address, request, count)
     readers.start()
     try:
-        readers.begun.wait()
+        readers.wait_full(server)
         drive()
         beside = drive()
         held_kb = server.rss_kb()
@@ -192,7 +203,6 @@ def slow_readers(server, request, count, drive):
     while server.rss_kb() > base_kb + 2048 and time.monotonic() < deadline:
         time.sleep(0.2)
     return {"readers": count, "gone": sum(reader.gone for reader in readers.all),
-            "silent": sum(reader.bytes == 0 for reader in readers.all),
             "alone_p99_ms": alone["p99_us"] / 1000, "beside_p99_ms": beside["p99_us"] / 1000,
             "base_kb": base_kb, "kb_per_reader": (held_kb - base_kb) / count,
             "after_kb": server.rss_kb()}
