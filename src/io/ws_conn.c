@@ -16,7 +16,8 @@ struct ws_conn {
 	enum state state;
 	int64_t ping_ms;
 	int64_t last_read_ms;
-	struct timer tick; /* OPEN: pings; CLOSING: patience */
+	int64_t last_congested_ms; /* a ping would have waited behind what the peer does not read */
+	struct timer tick;	   /* OPEN: pings; CLOSING: patience */
 	int64_t linger_until_ms;
 	size_t lingered_bytes;
 	int64_t controls_since_ms;
@@ -213,20 +214,33 @@ static int64_t pong_wait_ms(const struct ws_conn *c)
 	return c->ping_ms < LIMIT_WS_PONG_MS ? c->ping_ms : LIMIT_WS_PONG_MS;
 }
 
+/* For so long it could have answered a ping. Who reads too slowly ends by the connection's own
+ * timer of stalled writes. */
+static int64_t unanswered_ms(const struct ws_conn *c)
+{
+	int64_t since_ms =
+		c->last_read_ms > c->last_congested_ms ? c->last_read_ms : c->last_congested_ms;
+
+	return loop_now_ms(c->loop) - since_ms;
+}
+
 static void look_at_peer(struct ws_conn *c)
 {
 	int64_t silent_ms = loop_now_ms(c->loop) - c->last_read_ms;
 
+	if (conn_is_congested(c->conn))
+		c->last_congested_ms = loop_now_ms(c->loop);
 	if (silent_ms >= LIMIT_BODY_IDLE_TIMEOUT_MS && !ws_is_between_messages(c->ws)) {
 		refuse(c, WS_CLOSE_POLICY, SV("the message stopped arriving"));
 		return;
 	}
+	silent_ms = unanswered_ms(c);
 	if (silent_ms >= 2 * c->ping_ms + pong_wait_ms(c)) {
 		end_now(c, CONN_END_TIMEOUT);
 		tell_gone(c, WS_CLOSE_NO_CODE, "the peer answers no pings");
 		return;
 	}
-	if (silent_ms >= c->ping_ms && !conn_is_congested(c->conn)) {
+	if (silent_ms >= c->ping_ms) {
 		ws_write_ping(c->ws, SV_NONE, conn_write_begin(c->conn));
 		conn_write_commit(c->conn);
 	}

@@ -8,7 +8,7 @@
  *
  * A peer that breaks the rules gets the close code of ws.h; one that sends more control frames than
  * anybody needs 1008; one that leaves a message unfinished for LIMIT_BODY_IDLE_TIMEOUT_MS 1008; one
- * that does not answer pings is cut off.
+ * that does not answer pings is cut off, unless it is still busy reading what was sent before.
  */
 #ifndef IO_WS_CONN_H
 #define IO_WS_CONN_H

@@ -1,6 +1,7 @@
 """Turns of clients over WebSockets: conversation, slots, errors, limits, the end."""
 import json
 import resource
+import time
 
 import pytest
 
@@ -493,6 +494,21 @@ def test_clients_that_answer_no_pings_are_cut_off():
             assert end.value.closed.code is None
         line = relay.wait_for("socket.close")
         assert line["reason"] == "the peer answers no pings"
+
+
+def test_a_client_that_reads_slowly_is_not_taken_for_a_dead_one():
+    """It sees no ping before it has read what was sent earlier: nothing is asked of it meanwhile."""
+    with Sim() as sim, Relay(sim, slots=1, config={**QUIET, "websocketPingSeconds": 1}) as relay:
+        with codex(relay) as ws:
+            ws.create(**native_body("big 100m"))
+            ws.read_json()
+            while sim.turns()[0].sent_bytes < 1 << 20:
+                pass
+            patience = time.monotonic() + 5
+            while time.monotonic() < patience:
+                assert sim.turns()[0].active
+            ws.drop()
+        sim.wait("active==0,gone==1")
 
 
 def test_websockets_off_is_426():
