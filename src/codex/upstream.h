@@ -1,8 +1,10 @@
 /*
- * One attempt at the Codex backend over HTTP and SSE: sends the request, decodes the stream, hands
- * out events. Knows a credential and a URL, never a slot. Owner: the exchange. Ends by exactly one
- * on_end, unless cancelled; freed after either. After a terminal event the transfer is left to
- * itself for a moment, so that its connection can be used again.
+ * One attempt at the Codex backend over HTTP and SSE, or over a WebSocket: sends the request,
+ * decodes the stream, hands out events. What goes wrong with a socket before the first event, and
+ * is not the account's fault, is tried again inside: on another socket, or over HTTP. Knows
+ * a credential and a URL, never a slot. Owner: the exchange. Ends by exactly one on_end, unless
+ * cancelled; freed after either. After a terminal event the transfer is left to itself for a
+ * moment, so that its connection can be used again.
  *
  *	HEAD -> STREAM -> ENDED
  *	  \----> BODY ---/      BODY: an error, or the document that was asked for, is collected
@@ -11,6 +13,7 @@
 #define CODEX_UPSTREAM_H
 
 #include "codex/failure.h"
+#include "codex/socket_pool.h"
 #include "io/fetch.h"
 
 struct upstream;
@@ -26,6 +29,16 @@ struct upstream_request {
 	int64_t connect_timeout_ms;
 	int64_t idle_timeout_ms;
 	int64_t total_timeout_ms;
+	/* Where a socket may be found for the turn; NULL: HTTP. Then socket.url is not used. */
+	struct socket_pool *sockets;
+	struct socket_key socket;
+	int64_t upgrade_timeout_ms;
+};
+
+/* How an attempt went upstream. */
+struct upstream_trace {
+	const char *transport; /* "http" or "websocket"; static */
+	bool incremental;      /* only the conversation's new items were sent */
 };
 
 struct upstream_ops {
@@ -58,5 +71,6 @@ void upstream_resume(struct upstream *u);
 const struct http_header *upstream_headers(const struct upstream *u, size_t *ret_count);
 /* Limits learnt so far from headers and events; NULL when nothing is known. */
 const struct meters *upstream_meters(const struct upstream *u);
+void upstream_trace(const struct upstream *u, struct upstream_trace *ret);
 
 #endif

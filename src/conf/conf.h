@@ -37,6 +37,9 @@ enum conf_codex_side_calls { CODEX_SIDE_CALLS_NOT_FOUND, CODEX_SIDE_CALLS_EMPTY 
 /* Of clients. AUTO is what fits most of them: ON. */
 enum conf_websockets { WEBSOCKETS_AUTO, WEBSOCKETS_ON, WEBSOCKETS_OFF };
 
+/* To upstream. AUTO: see relay/transport.c. */
+enum conf_transport { TRANSPORT_AUTO, TRANSPORT_HTTP, TRANSPORT_WEBSOCKET };
+
 enum { CONF_ALIASES_MAX = 64 };
 
 struct conf {
@@ -69,19 +72,20 @@ struct conf {
 	double stream_hold_s;	  /* streamHoldSeconds 5: heads held back at most so long, 0..60 */
 	int64_t heartbeat_s;	  /* heartbeatSeconds 15, 1..300 */
 	int64_t drain_timeout_s; /* drainTimeoutSeconds 30: after SIGTERM streams may run so long */
-	enum conf_websockets websockets;    /* websockets "auto" */
-	int64_t websocket_idle_s;	    /* websocketIdleSeconds 3600, 1..86400 */
-	int64_t websocket_ping_s;	    /* websocketPingSeconds 30, 1..3600 */
-	int64_t max_body_bytes;		    /* maxBodyBytes 64 MiB, 1 KiB..1 GiB */
-	int64_t max_connections;	    /* maxConnections 20000 */
-	bool reuse_port;		    /* reusePort false */
-	char *log_level;		    /* "info": debug, info, warn, error */
-	char *upstream_base_url;	    /* upstream.baseUrl "https://chatgpt.com/backend-api" */
-	char *upstream_originator;	    /* upstream.originator "codex_slot_relay" */
-	char *upstream_user_agent;	    /* upstream.userAgent "codex-slot-relay/<version>" */
-	char *upstream_http_version;	    /* upstream.httpVersion "1.1": "1.1" or "2" */
-	int64_t upstream_connect_timeout_s; /* upstream.connectTimeoutSeconds 10, 1..120 */
-	char *upstream_ca_file;		    /* upstream.caFile "": system's */
+	enum conf_websockets websockets; /* websockets "auto" */
+	int64_t websocket_idle_s;	 /* websocketIdleSeconds 3600, 1..86400 */
+	int64_t websocket_ping_s;	 /* websocketPingSeconds 30, 1..3600 */
+	int64_t max_body_bytes;		 /* maxBodyBytes 64 MiB, 1 KiB..1 GiB */
+	int64_t max_connections;	 /* maxConnections 20000 */
+	bool reuse_port;		 /* reusePort false */
+	char *log_level;		 /* "info": debug, info, warn, error */
+	char *upstream_base_url;	 /* upstream.baseUrl "https://chatgpt.com/backend-api" */
+	char *upstream_originator;	 /* upstream.originator "codex_slot_relay" */
+	char *upstream_user_agent;	 /* upstream.userAgent "codex-slot-relay/<version>" */
+	char *upstream_http_version;	 /* upstream.httpVersion "1.1": "1.1" or "2" */
+	enum conf_transport upstream_transport; /* upstream.transport "http" */
+	int64_t upstream_connect_timeout_s;	/* upstream.connectTimeoutSeconds 10, 1..120 */
+	char *upstream_ca_file;			/* upstream.caFile "": system's */
 	char *upstream_proxy;		    /* upstream.proxy "": environment; "none": no proxy */
 	char *openclaw_command;		    /* openclaw.command "openclaw" */
 	int64_t openclaw_command_timeout_s; /* openclaw.commandTimeoutSeconds 60, 1..3600 */

@@ -49,6 +49,12 @@ static const struct conf_choice websockets[] = {
 	{"off", WEBSOCKETS_OFF},
 	{NULL, 0},
 };
+static const struct conf_choice transports[] = {
+	{"auto", TRANSPORT_AUTO},
+	{"http", TRANSPORT_HTTP},
+	{"websocket", TRANSPORT_WEBSOCKET},
+	{NULL, 0},
+};
 static const struct conf_choice log_levels[] = {
 	{"debug", 0},
 	{"info", 0},
@@ -689,6 +695,18 @@ static const struct conf_key rows[] = {
 		.fallback = "\"1.1\"",
 		.choices = http_versions,
 		.help = "HTTP version towards upstream.",
+	},
+	{
+		.name = "upstream.transport",
+		.type = CONF_CHOICE,
+		.offset = AT(upstream_transport),
+		.fallback = "\"http\"",
+		.choices = transports,
+		.help = "How turns go to upstream. `auto`: those of clients on a WebSocket over "
+			"one "
+			"that stays open between turns, all others over HTTP; `websocket`: all "
+			"turns "
+			"of a session; `http`: none. A host that takes no WebSockets gets HTTP.",
 	},
 	{
 		.name = "upstream.connectTimeoutSeconds",

@@ -432,7 +432,8 @@ static void on_uv_closed(uv_handle_t *handle)
 		conn_tls_free(c);
 	c->ops->on_closed(c, c->why);
 	free(c);
-	accept_group_leave(group);
+	if (group)
+		accept_group_leave(group);
 }
 
 static bool begin_closing(struct conn *c, enum conn_end why)
@@ -476,29 +477,66 @@ static void note_peer(struct conn *c)
 		accept_format_address(&address, c->peer);
 }
 
-int conn_accept(struct loop *loop, struct uv_stream_s *server, const struct accept_how *how,
-	struct conn **ret)
+/* With a handle that has no descriptor yet. */
+static int conn_new(struct loop *loop, bool is_pipe, struct conn **ret)
 {
 	struct conn *c = mem_zalloc(sizeof(*c));
-	int err = how->is_pipe ? uv_pipe_init(loop_uv(loop), &c->uv.pipe, 0)
-			       : uv_tcp_init(loop_uv(loop), &c->uv.tcp);
+	int err = is_pipe ? uv_pipe_init(loop_uv(loop), &c->uv.pipe, 0)
+			  : uv_tcp_init(loop_uv(loop), &c->uv.tcp);
 
 	if (err) {
 		free(c);
 		return err;
 	}
 	c->loop = loop;
-	c->group = how->group;
 	c->flush.fn = on_flush;
 	c->pieces_end = &c->pieces;
 	timer_init(&c->stall, loop, on_stall);
 	buf_init(&c->out, LIMIT_WRITE_QUEUE_BYTES);
+	*ret = c;
+	return 0;
+}
+
+int conn_accept(struct loop *loop, struct uv_stream_s *server, const struct accept_how *how,
+	struct conn **ret)
+{
+	struct conn *c = NULL;
+	int err = conn_new(loop, how->is_pipe, &c);
+
+	if (err)
+		return err;
+	c->group = how->group;
 	/* Cannot fail: the listener holds an accepted descriptor. */
 	err = uv_accept(server, &c->uv.stream);
 	assert(err == 0);
 	note_peer(c);
 	if (how->tls)
 		conn_tls_new(c, how->tls);
+	*ret = c;
+	return 0;
+}
+
+static void on_unused_closed(struct conn *c, enum conn_end why)
+{
+	(void)c;
+	(void)why;
+}
+
+int conn_adopt(struct loop *loop, int fd, struct conn **ret)
+{
+	static const struct conn_ops unused = {.on_closed = on_unused_closed};
+	struct conn *c = NULL;
+	int err = conn_new(loop, false, &c);
+
+	if (err)
+		return err;
+	conn_set_owner(c, &unused, NULL);
+	err = uv_tcp_open(&c->uv.tcp, fd);
+	if (err) {
+		conn_close_now(c, CONN_END_ERROR);
+		return err;
+	}
+	note_peer(c);
 	*ret = c;
 	return 0;
 }

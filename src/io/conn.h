@@ -1,6 +1,6 @@
 /*
- * One accepted byte stream: TCP, TLS over TCP, or a Unix socket; its owner need not know which.
- * Owner: whoever received it in listener's on_accept; it dies by conn_close_now() or
+ * One byte stream, accepted or dialed: TCP, TLS over TCP, or a Unix socket; its owner need not know
+ * which. Owner: whoever received it from a listener or a dial; it dies by conn_close_now() or
  * conn_close_after_write(), after which no callback but on_closed comes; the memory goes after
  * on_closed. Writes are collected and go out once per loop turn in one system call where possible;
  * the queue is bounded by LIMIT_WRITE_QUEUE_BYTES.

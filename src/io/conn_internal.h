@@ -23,6 +23,7 @@ struct piece {
 };
 
 struct conn_tls;
+struct ssl_st;
 
 struct conn {
 	union {
@@ -34,8 +35,8 @@ struct conn {
 	struct loop *loop;
 	const struct conn_ops *ops;
 	void *owner;
-	struct accept_group *group;
-	struct conn_tls *tls; /* NULL: bytes go as they are */
+	struct accept_group *group; /* NULL: it was dialed, not accepted */
+	struct conn_tls *tls;	    /* NULL: bytes go as they are */
 	enum conn_state state;
 	enum conn_end why;
 	bool congested;
@@ -71,11 +72,24 @@ struct sv conn_queue_front(struct conn *c, char *scratch, size_t most);
 void conn_queue_take(struct conn *c, size_t n);
 
 /*
- * TLS. All but conn_tls_new() is for connections that have it. The records of one connection
- * are made from its queue when the kernel has taken the ones before: what is sealed and not sent
- * stays small, and the queue's water marks tell the truth.
+ * A connection around a socket that is connected; not reading, without an owner yet. On failure the
+ * descriptor is still the caller's.
+ */
+int conn_adopt(struct loop *loop, int fd, struct conn **ret) MUST_CHECK;
+
+/*
+ * TLS. All but conn_tls_new() and conn_tls_connect() is for connections that have it. The records
+ * of one connection are made from its queue when the kernel has taken the ones before: what is
+ * sealed and not sent stays small, and the queue's water marks tell the truth.
  */
 void conn_tls_new(struct conn *c, struct tls_server *server);
+/*
+ * The client's side of a handshake; ssl, whose certificate checks are set, is taken over.
+ * on_handshake comes once, unless the connection closes before: error is NULL when all is well, or
+ * a text that is valid during the call, after which the connection is closing. May come at once.
+ */
+void conn_tls_connect(struct conn *c, struct ssl_st *ssl,
+	void (*on_handshake)(void *arg, const char *error), void *arg);
 void conn_tls_free(struct conn *c);
 void conn_tls_read_start(struct conn *c);
 void conn_tls_read_stop(struct conn *c);

@@ -22,7 +22,9 @@ enum {
 
 struct conn_tls {
 	struct conn *conn;
-	struct tls_server *server;
+	struct tls_server *server; /* NULL: we are the client, and have on_handshake */
+	void (*on_handshake)(void *arg, const char *error);
+	void *handshake_arg;
 	SSL *ssl;
 	struct sv in;	      /* what came and was not read yet; borrowed for the call */
 	struct buf unread;    /* what is left of it when the owner stopped reading */
@@ -187,11 +189,36 @@ static void say_farewell(struct conn_tls *t)
 	timer_start(&t->timer, LIMIT_LINGER_IDLE_MS);
 }
 
+/* Why the server was not accepted, or why there was no TLS. */
+static const char *client_reason(const struct conn_tls *t, const char *reason)
+{
+	long verdict = SSL_get_verify_result(t->ssl);
+
+	if (verdict != X509_V_OK)
+		return X509_verify_cert_error_string(verdict);
+	return reason ? reason : "the server does not speak TLS";
+}
+
+/* Our alert is sent, and the dialer hears why. */
+static void fail_client(struct conn_tls *t, const char *reason)
+{
+	struct conn *c = t->conn;
+
+	t->failed = true;
+	ship(t);
+	conn_close_now(c, CONN_END_ERROR);
+	t->on_handshake(t->handshake_arg, client_reason(t, reason));
+}
+
 static void fail(struct conn_tls *t)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_error());
 
 	ERR_clear_error();
+	if (!t->open && !t->server) {
+		fail_client(t, reason);
+		return;
+	}
 	if (!t->open) {
 		say_farewell(t);
 		tls_server_refused(t->server, t->conn->peer, reason ? reason : "not TLS");
@@ -243,12 +270,15 @@ static void refuse_plain_http(struct conn_tls *t)
 
 static void note_handshake(struct conn_tls *t)
 {
-	if (t->open || !SSL_is_init_finished(t->ssl))
-		return;
 	t->open = true;
 	timer_stop(&t->timer);
 	if (t->conn->queued)
 		loop_defer(t->conn->loop, &t->conn->flush);
+	if (t->server)
+		return;
+	ship(t);
+	if (t->conn->state == CONN_OPEN)
+		t->on_handshake(t->handshake_arg, NULL);
 }
 
 static void tell_end(struct conn_tls *t)
@@ -295,11 +325,14 @@ static void read_records(struct conn_tls *t)
 		int n;
 
 		ERR_clear_error();
-		n = SSL_read(t->ssl, plain, sizeof(plain));
-		note_handshake(t);
+		n = t->open ? SSL_read(t->ssl, plain, sizeof(plain)) : SSL_do_handshake(t->ssl);
 		if (n <= 0) {
 			note_no_bytes(t, n);
 			break;
+		}
+		if (!t->open) {
+			note_handshake(t);
+			continue;
 		}
 		ship(t);
 		if (may_read(t))
@@ -451,22 +484,42 @@ void conn_tls_closing(struct conn *c)
 
 /* --- life --- */
 
-void conn_tls_new(struct conn *c, struct tls_server *server)
+static struct conn_tls *tls_new(struct conn *c, SSL *ssl)
 {
 	struct conn_tls *t = mem_zalloc(sizeof(*t));
 	BIO *bio = new_bio(t);
 
 	t->conn = c;
-	t->server = server;
-	t->ssl = tls_server_ssl(server);
+	t->ssl = ssl;
 	SSL_set_bio(t->ssl, bio, bio);
-	SSL_set_accept_state(t->ssl);
 	buf_init(&t->unread, LIMIT_READ_CHUNK_BYTES);
 	buf_init(&t->sealed, LIMIT_TLS_SEALED_BYTES);
 	t->more.fn = on_more;
 	timer_init(&t->timer, c->loop, on_timer);
-	timer_start(&t->timer, tls_server_handshake_timeout_ms(server));
 	c->tls = t;
+	return t;
+}
+
+void conn_tls_new(struct conn *c, struct tls_server *server)
+{
+	struct conn_tls *t = tls_new(c, tls_server_ssl(server));
+
+	t->server = server;
+	SSL_set_accept_state(t->ssl);
+	timer_start(&t->timer, tls_server_handshake_timeout_ms(server));
+}
+
+void conn_tls_connect(
+	struct conn *c, SSL *ssl, void (*on_handshake)(void *arg, const char *error), void *arg)
+{
+	struct conn_tls *t = tls_new(c, ssl);
+
+	t->on_handshake = on_handshake;
+	t->handshake_arg = arg;
+	t->begun = true; /* a server that speaks plainly is OpenSSL's to find out */
+	SSL_set_connect_state(ssl);
+	conn_tls_read_start(c);
+	read_records(t);
 }
 
 void conn_tls_free(struct conn *c)

@@ -22,8 +22,9 @@ struct dialer_options {
 
 /* What dials share. */
 struct dialer *dialer_new(struct loop *loop, const struct dialer_options *options);
-/* Cancels what runs. Connections that were handed out live on. */
+/* Cancels what runs; not inside on_done. Connections that were handed out live on. */
 void dialer_free(struct dialer *d);
+struct loop *dialer_loop(const struct dialer *d);
 /*
  * Can it reach this URL (http, https, ws, wss)? Not through a proxy that itself speaks TLS, nor to
  * a plain URL through an HTTP proxy, which would have to allow CONNECT for it: libcurl's own HTTP

@@ -1,4 +1,4 @@
-#include "io/ws_conn.h"
+#include "io/ws_conn_internal.h"
 
 #include "base/limits.h"
 
@@ -22,6 +22,9 @@ struct ws_conn {
 	size_t lingered_bytes;
 	int64_t controls_since_ms;
 	unsigned controls; /* frames since then */
+	bool paused;
+	bool held; /* part of a read waits in ws for resume */
+	struct deferred more;
 };
 
 static void set_state(struct ws_conn *c, enum state state)
@@ -29,6 +32,7 @@ static void set_state(struct ws_conn *c, enum state state)
 	assert(state > c->state);
 	c->state = state;
 	timer_stop(&c->tick);
+	loop_undefer(&c->more);
 }
 
 /* The user is told once, as soon as it is known. */
@@ -56,6 +60,8 @@ static void begin_closing(struct ws_conn *c, int code, struct sv reason)
 	ws_write_close(c->ws, code, reason, conn_write_begin(c->conn));
 	conn_write_commit(c->conn);
 	conn_shutdown_after_write(c->conn);
+	if (c->paused)
+		conn_read_start(c->conn);
 	c->linger_until_ms = loop_now_ms(c->loop) + LIMIT_LINGER_MS;
 	timer_start(&c->tick, LIMIT_LINGER_IDLE_MS);
 }
@@ -128,13 +134,12 @@ static void on_text(struct ws_conn *c)
 	buf_fini(&text);
 }
 
-static void read_frames(struct ws_conn *c, struct sv bytes)
+static void next_frames(struct ws_conn *c)
 {
 	struct ws_frame f;
 	int rc = 0;
 
-	ws_feed(c->ws, bytes);
-	while (c->state == OPEN && (rc = ws_next(c->ws, &f)) == 1) {
+	while (c->state == OPEN && !c->paused && (rc = ws_next(c->ws, &f)) == 1) {
 		if (f.kind == WS_TEXT)
 			on_text(c);
 		else if (f.kind == WS_CLOSED)
@@ -144,6 +149,26 @@ static void read_frames(struct ws_conn *c, struct sv bytes)
 	}
 	if (rc < 0)
 		refuse(c, f.code, f.payload);
+	c->held = c->state == OPEN && c->paused;
+	if (c->held)
+		ws_keep_chunk(c->ws);
+}
+
+void ws_conn_take(struct ws_conn *c, struct sv bytes)
+{
+	if (c->state != OPEN)
+		return;
+	ws_feed(c->ws, bytes);
+	next_frames(c);
+}
+
+static void on_more(struct deferred *d)
+{
+	struct ws_conn *c = CONTAINER_OF(d, struct ws_conn, more);
+
+	next_frames(c);
+	if (c->state == OPEN && !c->paused)
+		conn_read_start(c->conn);
 }
 
 static void on_read(void *user, struct sv bytes)
@@ -153,8 +178,8 @@ static void on_read(void *user, struct sv bytes)
 	c->last_read_ms = loop_now_ms(c->loop);
 	if (c->state == CLOSING)
 		linger(c, bytes.n);
-	else if (c->state == OPEN)
-		read_frames(c, bytes);
+	else
+		ws_conn_take(c, bytes);
 }
 
 static void on_eof(void *user)
@@ -193,6 +218,7 @@ static void on_closed(void *user, enum conn_end why)
 	struct ws_conn *c = user;
 
 	timer_stop(&c->tick);
+	loop_undefer(&c->more);
 	tell_gone(c, WS_CLOSE_NO_CODE,
 		why == CONN_END_TIMEOUT ? "the peer reads nothing" : "the connection ended");
 	ws_free(c->ws);
@@ -251,7 +277,9 @@ static void on_tick(struct timer *t)
 {
 	struct ws_conn *c = CONTAINER_OF(t, struct ws_conn, tick);
 
-	if (c->state == OPEN)
+	if (c->state == OPEN && c->paused)
+		timer_start(t, c->ping_ms); /* its silence is ours */
+	else if (c->state == OPEN)
 		look_at_peer(c);
 	else
 		end_now(c, CONN_END_TIMEOUT);
@@ -259,23 +287,102 @@ static void on_tick(struct timer *t)
 
 /* --- the user's side --- */
 
+static struct ws_conn *ws_conn_new(enum ws_role role, const struct ws_conn_options *options)
+{
+	struct ws_conn *c = mem_zalloc(sizeof(*c));
+
+	c->ws = ws_new(role, options->max_message_bytes);
+	c->ping_ms = options->ping_ms;
+	c->more.fn = on_more;
+	return c;
+}
+
+static void begin(struct ws_conn *c, struct conn *conn)
+{
+	c->conn = conn;
+	c->loop = conn_loop(conn);
+	c->last_read_ms = loop_now_ms(c->loop);
+	timer_init(&c->tick, c->loop, on_tick);
+	timer_start(&c->tick, c->ping_ms);
+}
+
 struct ws_conn *ws_conn_accept(struct http_stream *s, const char *accept,
 	const struct ws_conn_options *options, const struct ws_conn_ops *ops, void *user)
 {
 	const struct http_header headers[] = {{SV("Upgrade"), SV("websocket")},
 		{SV("Connection"), SV("Upgrade")}, {SV("Sec-WebSocket-Accept"), sv_cstr(accept)}};
-	struct ws_conn *c = mem_zalloc(sizeof(*c));
+	struct ws_conn *c = ws_conn_new(WS_SERVER, options);
 
 	c->ops = ops;
 	c->user = user;
-	c->ws = ws_new(WS_SERVER, options->max_message_bytes);
-	c->ping_ms = options->ping_ms;
-	c->conn = http_upgrade(s, headers, ARRAY_LEN(headers), &upgrade_ops, c);
-	c->loop = conn_loop(c->conn);
-	c->last_read_ms = loop_now_ms(c->loop);
-	timer_init(&c->tick, c->loop, on_tick);
-	timer_start(&c->tick, c->ping_ms);
+	begin(c, http_upgrade(s, headers, ARRAY_LEN(headers), &upgrade_ops, c));
 	return c;
+}
+
+/* --- the client's role --- */
+
+static void on_conn_read(struct conn *conn, struct sv bytes)
+{
+	on_read(conn_owner(conn), bytes);
+}
+
+static void on_conn_eof(struct conn *conn)
+{
+	on_eof(conn_owner(conn));
+}
+
+static void on_conn_drain(struct conn *conn)
+{
+	on_drain(conn_owner(conn));
+}
+
+static void on_conn_closed(struct conn *conn, enum conn_end why)
+{
+	on_closed(conn_owner(conn), why);
+}
+
+struct ws_conn *ws_conn_of_dialed(struct conn *conn, const struct ws_conn_options *options)
+{
+	static const struct conn_ops ops = {
+		.on_read = on_conn_read,
+		.on_eof = on_conn_eof,
+		.on_drain = on_conn_drain,
+		.on_closed = on_conn_closed,
+	};
+	struct ws_conn *c = ws_conn_new(WS_CLIENT, options);
+
+	conn_set_owner(conn, &ops, c);
+	begin(c, conn);
+	return c;
+}
+
+void ws_conn_set_user(struct ws_conn *c, const struct ws_conn_ops *ops, void *user)
+{
+	if (c->state != OPEN)
+		return;
+	c->ops = ops;
+	c->user = user;
+}
+
+void ws_conn_pause(struct ws_conn *c)
+{
+	if (c->state != OPEN || c->paused)
+		return;
+	c->paused = true;
+	loop_undefer(&c->more);
+	conn_read_stop(c->conn);
+}
+
+void ws_conn_resume(struct ws_conn *c)
+{
+	if (c->state != OPEN || !c->paused)
+		return;
+	c->paused = false;
+	c->last_read_ms = loop_now_ms(c->loop);
+	if (c->held)
+		loop_defer(c->loop, &c->more);
+	else
+		conn_read_start(c->conn);
 }
 
 void ws_conn_send(struct ws_conn *c, struct sv text)

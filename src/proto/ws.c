@@ -14,7 +14,8 @@ enum { REASON_BYTES = WS_CONTROL_BYTES - 2 };
 struct ws {
 	wslay_frame_context_ptr frames;
 	enum ws_role role;
-	struct sv chunk; /* borrowed: what wslay has not taken yet */
+	struct sv chunk; /* borrowed, or in kept: what wslay has not taken yet */
+	struct buf kept; /* all zero unless the chunk was kept */
 	struct buf *out; /* of the frame that is being written */
 
 	/* The frame that is being read. */
@@ -86,6 +87,7 @@ void ws_free(struct ws *w)
 		return;
 	wslay_frame_context_free(w->frames);
 	buf_fini(&w->message);
+	buf_fini(&w->kept);
 	free(w);
 }
 
@@ -253,6 +255,18 @@ static int read_on(struct ws *w, struct ws_frame *ret)
 void ws_feed(struct ws *w, struct sv chunk)
 {
 	w->chunk = chunk;
+	buf_fini(&w->kept);
+}
+
+void ws_keep_chunk(struct ws *w)
+{
+	if (!w->chunk.n || w->kept.data)
+		return;
+	buf_init(&w->kept, w->chunk.n);
+	buf_add_sv(&w->kept, w->chunk);
+	w->chunk = buf_sv(&w->kept);
+	if (buf_error(&w->kept))
+		(void)fail(w, WS_CLOSE_INTERNAL, "out of memory");
 }
 
 int ws_next(struct ws *w, struct ws_frame *ret)
@@ -266,6 +280,8 @@ int ws_next(struct ws *w, struct ws_frame *ret)
 		return 0;
 	if (!rc)
 		rc = read_on(w, ret);
+	if (rc <= 0)
+		buf_fini(&w->kept);
 	if (rc == -EPROTO) {
 		*ret = (struct ws_frame){.code = w->failure, .payload = sv_cstr(w->why)};
 		buf_reset(&w->message, 0);

@@ -44,6 +44,8 @@ void ws_free(struct ws *w);
 
 /* Hands in a chunk, borrowed until ws_next() has returned 0 or failed. */
 void ws_feed(struct ws *w, struct sv chunk);
+/* Ends the loan early: copies what is not read of the chunk; ws_next() goes on with that. */
+void ws_keep_chunk(struct ws *w);
 /*
  * 1 and *ret (views valid until the next call), 0 when the chunk is used up, -EPROTO when the peer
  * broke the rules or a limit: *ret then has the close code and the reason to tell it, and so has

@@ -36,6 +36,7 @@ struct client {
 	const struct route *route;
 	const char *peer;
 	int64_t started_us; /* monotonic */
+	bool on_socket;	    /* a turn on a WebSocket */
 };
 
 #endif

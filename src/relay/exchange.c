@@ -19,6 +19,7 @@
 #include "relay/router.h"
 #include "relay/runner.h"
 #include "relay/session_key.h"
+#include "relay/transport.h"
 #include "slots/refresher.h"
 #include "slots/upkeep.h"
 
@@ -78,7 +79,8 @@ struct exchange {
 	const struct runner *runner;
 	struct runner_place place; /* of the attempt */
 	struct upstream *upstream;
-	struct deferred reap; /* frees us outside of all callbacks */
+	struct deferred reap;	     /* frees us outside of all callbacks */
+	struct upstream_trace trace; /* of the last attempt that had an answer */
 	struct exchange_times times;
 	struct exchange_log log;
 	int64_t first_attempt_us; /* monotonic; the retry budget counts from here */
@@ -146,6 +148,7 @@ static void log_end_of(struct exchange *ex, int status, const struct api_err *er
 		.first_byte_us = ex->answer.first_byte_us,
 		.times = &ex->times,
 		.usage = &ex->turn.usage,
+		.trace = &ex->trace,
 		.err = err,
 	};
 
@@ -237,6 +240,7 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 
 	(void)status;
 	set_state(ex, HEAD);
+	upstream_trace(u, &ex->trace);
 	note_meters(ex, u);
 	for (size_t i = 0; i < count; i++) {
 		if (sv_ieq(headers[i].name, SV("x-codex-turn-state")))
@@ -443,29 +447,12 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 	seek_slot(ex);
 }
 
-/* Upstream's words go to logs and clients: not if they repeat the slot's token. */
-static const struct failure *without_token(
-	const struct failure *f, const struct slot *slot, struct failure *copy)
-{
-	struct sv token = secret_expose(&slot->access);
-
-	if (!token.n ||
-		(sv_find(sv_cstr(f->err.message), token) < 0 &&
-			sv_find(sv_cstr(f->detail), token) < 0 && sv_find(f->err.body, token) < 0))
-		return f;
-	*copy = *f;
-	copy->err.body = SV_NONE;
-	snprintf(copy->err.message, sizeof(copy->err.message), "%s",
-		failure_default(f->class)->message);
-	snprintf(copy->detail, sizeof(copy->detail), "(a text that repeats the token)");
-	return copy;
-}
-
 static void on_upstream_end(struct upstream *u, void *arg, const struct failure *told)
 {
 	struct exchange *ex = arg;
 	struct failure copy;
-	const struct failure *failure = without_token(told, ex->lease.slot, &copy);
+	const struct failure *failure =
+		failure_without(told, secret_expose(&ex->lease.slot->access), &copy);
 	struct slot_verdict verdict = {
 		.kind = failure->class == FAILURE_NONE ? VERDICT_SUCCESS : VERDICT_FAILURE,
 		.failure = failure,
@@ -568,6 +555,11 @@ static void start_upstream(
 
 	ex->runner->url(&ex->place, cred, ex->turn.dialect->compacts, url, sizeof(url));
 	ex->retry.attempts++;
+	if (ex->runner->has_sockets)
+		transport_choose(ex->relay, ex->conf, ex->client, &ex->turn, &request);
+	request.socket.slot = sv_cstr(ex->lease.slot->id);
+	request.socket.grant = sv_cstr(ex->sent_token);
+	request.socket.session = ex->session;
 	ex->upstream = upstream_start(
 		ex->relay->loop, ex->runner->pool(&ex->place), &request, &upstream_ops, ex);
 }

@@ -172,6 +172,10 @@ static void write_line(
 	if (s->slot_id[0])
 		log_str("slot_id", sv_cstr(s->slot_id));
 	log_i64("attempts", s->attempts);
+	if (s->trace->transport) {
+		log_str("transport", sv_cstr(s->trace->transport));
+		log_bool("incremental", s->trace->incremental);
+	}
 	if (s->err) {
 		log_str("error", sv_cstr(s->err->code));
 		log_str("reason", sv_cstr(s->err->message));

@@ -5,7 +5,7 @@
 #ifndef RELAY_EXCHANGE_LOG_H
 #define RELAY_EXCHANGE_LOG_H
 
-#include "codex/failure.h"
+#include "codex/upstream.h"
 #include "dialect/dialect.h"
 #include "relay/client.h"
 #include "relay/retry.h"
@@ -37,7 +37,8 @@ struct exchange_summary {
 	int64_t first_byte_us; /* monotonic time, 0 none */
 	const struct exchange_times *times;
 	const struct usage *usage;
-	const struct api_err *err; /* NULL: success */
+	const struct upstream_trace *trace; /* transport NULL: upstream did not answer */
+	const struct api_err *err;	    /* NULL: success */
 };
 
 void exchange_log_start(struct exchange_log *log, struct relay *relay, const char *id,

@@ -12,6 +12,7 @@
 #include "relay/exchange.h"
 #include "relay/router.h"
 #include "relay/saver.h"
+#include "relay/transport.h"
 #include "slots/auth_watch.h"
 #include "slots/refresher.h"
 #include "slots/store.h"
@@ -57,6 +58,7 @@ static void reload_slots(struct relay *r)
 	log_reload("config/slots.json", store_load(r->root, r->conf, r->slots, &err) ? &err : NULL);
 	auth_watch_sync(r->auth_watch);
 	upkeep_reconsider(r->upkeep);
+	transport_slots_changed(r);
 	refresher_reconsider(r->env.refresher);
 }
 
@@ -99,6 +101,7 @@ void relay_take_conf(struct relay *r, struct conf *fresh)
 	/* The backend's address is in every slot. */
 	timer_start(&r->reload, 0);
 	tls_reload_soon(&r->tls);
+	transport_conf_changed(r);
 }
 
 static void on_hangup(void *arg, int signo)
@@ -170,6 +173,7 @@ static void close_all(struct relay *r)
 	dir_watch_free(r->watch);
 	r->watch = NULL;
 	exchange_abort_all(r);
+	transport_stop(r);
 	openclaw_gateways_stop(r->gateways);
 	if (r->extension)
 		r->extension->on_stop(r);
@@ -421,6 +425,7 @@ static int start(struct relay *r)
 	r->saver = saver_new(r->loop, r->root, r->slots);
 	options = fetch_conf_options(r->conf);
 	r->pool = fetch_pool_new(r->loop, &options);
+	transport_start(r);
 	start_env(r);
 	status = start_tls(r);
 	if (!status)

@@ -20,6 +20,8 @@
 #include "slots/slot_env.h"
 
 struct continuation;
+struct dialer;
+struct socket_pool;
 struct exchange;
 struct openclaw_gateways;
 struct upkeep;
@@ -47,7 +49,9 @@ struct relay {
 	struct conf *conf_at_start; /* what keys that need a restart still have */
 	struct slot_table *slots;
 	struct fetch_pool *pool;
-	struct upkeep *upkeep; /* usage and models of all slots */
+	struct dialer *dialer;
+	struct socket_pool *upstream_sockets; /* kept open between turns */
+	struct upkeep *upkeep;		      /* usage and models of all slots */
 	struct http_server *server;
 	struct waitq *waitq;
 	struct openclaw_gateways *gateways; /* of the legacy runner; none runs until it is used */

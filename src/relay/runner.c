@@ -50,6 +50,7 @@ static const struct runner direct = {
 	.headers = direct_headers,
 	.url = direct_url,
 	.pool = direct_pool,
+	.has_sockets = true,
 	.compacts = true,
 };
 

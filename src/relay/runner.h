@@ -43,6 +43,7 @@ struct runner {
 	void (*url)(const struct runner_place *place, const struct codex_cred *cred, bool compact,
 		char *out, size_t size);
 	struct fetch_pool *(*pool)(const struct runner_place *place);
+	bool has_sockets;   /* may be talked to over WebSockets */
 	bool compacts;	    /* has an endpoint that makes a conversation short */
 	bool renames_model; /* its events name something else as the model */
 };

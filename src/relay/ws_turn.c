@@ -539,6 +539,7 @@ struct ws_turn *ws_turn_start(const struct ws_turn_options *options, struct buf 
 		.route = options->route,
 		.peer = options->peer,
 		.started_us = clock_mono_us(),
+		.on_socket = true,
 	};
 	arena_init(&t->arena, MIB(1));
 	buf_init(&t->items, LIMIT_WS_CONVERSATION_BYTES);

@@ -1,0 +1,89 @@
+#include "relay/transport.h"
+
+#include "io/fetch_conf.h"
+#include "relay/relay.h"
+#include "slots/slot_table.h"
+
+#include <string.h>
+
+/* A first turn waits no longer than that for an upgrade that nobody answers. */
+enum { UPGRADE_TIMEOUT_MS = 2000 };
+
+/*
+ * Only a conversation whose items stay byte for byte the same can be sent in increments. That is
+ * so for clients on a socket, whose conversation the relay puts together; what others send again is
+ * mostly written anew, and a kept-alive HTTP connection serves them as well.
+ */
+static bool is_wanted(const struct conf *conf, const struct client *client, const struct turn *turn)
+{
+	if (turn->dialect->compacts)
+		return false;
+	switch (conf->upstream_transport) {
+	case TRANSPORT_HTTP:
+		return false;
+	case TRANSPORT_AUTO:
+		return client->on_socket;
+	case TRANSPORT_WEBSOCKET:
+		break;
+	}
+	return true;
+}
+
+void transport_choose(const struct relay *relay, const struct conf *conf,
+	const struct client *client, const struct turn *turn, struct upstream_request *r)
+{
+	if (!is_wanted(conf, client, turn))
+		return;
+	r->sockets = relay->upstream_sockets;
+	r->upgrade_timeout_ms = UPGRADE_TIMEOUT_MS;
+	if (conf->upstream_transport == TRANSPORT_WEBSOCKET)
+		r->upgrade_timeout_ms = r->connect_timeout_ms;
+}
+
+void transport_start(struct relay *relay)
+{
+	struct fetch_options fetch = fetch_conf_options(relay->conf);
+	const struct dialer_options options = {.ca_file = fetch.ca_file, .proxy = fetch.proxy};
+
+	relay->dialer = dialer_new(relay->loop, &options);
+	relay->upstream_sockets = socket_pool_new(relay->loop, relay->dialer);
+}
+
+void transport_stop(struct relay *relay)
+{
+	if (!relay->upstream_sockets)
+		return;
+	socket_pool_free(relay->upstream_sockets);
+	relay->upstream_sockets = NULL;
+	dialer_free(relay->dialer);
+	relay->dialer = NULL;
+}
+
+static bool is_of_slots(void *arg, struct sv slot, struct sv grant)
+{
+	const struct relay *relay = arg;
+
+	for (size_t i = 0; i < slot_table_count(relay->slots); i++) {
+		const struct slot *s = slot_table_at(relay->slots, i);
+
+		if (sv_eq(sv_cstr(s->id), slot))
+			return s->enabled && !s->dead &&
+			       sv_eq(sv_cstr(s->token_fingerprint), grant);
+	}
+	return false;
+}
+
+void transport_slots_changed(struct relay *relay)
+{
+	if (relay->upstream_sockets)
+		socket_pool_keep(relay->upstream_sockets, is_of_slots, relay);
+}
+
+void transport_conf_changed(struct relay *relay)
+{
+	if (!relay->upstream_sockets)
+		return;
+	socket_pool_forget_failures(relay->upstream_sockets);
+	if (relay->conf->upstream_transport == TRANSPORT_HTTP)
+		socket_pool_close_idle(relay->upstream_sockets);
+}

@@ -1,0 +1,27 @@
+/*
+ * Which attempts go over a WebSocket (`upstream.transport`), and the sockets that the relay keeps.
+ */
+#ifndef RELAY_TRANSPORT_H
+#define RELAY_TRANSPORT_H
+
+#include "codex/upstream.h"
+#include "conf/conf.h"
+#include "dialect/dialect.h"
+#include "relay/client.h"
+
+struct relay;
+
+/* Sets what a request needs to find a socket, when the turn may have one. */
+void transport_choose(const struct relay *relay, const struct conf *conf,
+	const struct client *client, const struct turn *turn, struct upstream_request *r);
+
+void transport_start(struct relay *relay);
+/* No attempt runs any more. */
+void transport_stop(struct relay *relay);
+/* Slots have changed: sockets between turns of those that are gone, disabled, or have another
+ * token, are closed. */
+void transport_slots_changed(struct relay *relay);
+/* The configuration has: what is known of hosts is forgotten. */
+void transport_conf_changed(struct relay *relay);
+
+#endif
