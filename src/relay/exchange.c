@@ -133,7 +133,6 @@ static void done(struct exchange *ex)
 		ex->next->prev = ex->prev;
 	relay->exchange_count--;
 	trimmer_note(&relay->trimmer, relay->exchange_count);
-	relay_forget_later(relay);
 	loop_defer(relay->loop, &ex->reap);
 }
 
@@ -283,6 +282,13 @@ static void on_answer_error(struct exchange *ex, int err)
 	fail(ex, &told);
 }
 
+/* For clients that refer to it later. */
+static void keep_answer(struct exchange *ex)
+{
+	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
+	relay_forget_later(ex->relay);
+}
+
 static void finish(struct exchange *ex)
 {
 	int err = answer_finish(&ex->answer);
@@ -291,7 +297,7 @@ static void finish(struct exchange *ex)
 		on_answer_error(ex, err);
 		return;
 	}
-	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
+	keep_answer(ex);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -920,7 +926,7 @@ static void say_offline(struct exchange *ex, struct sv text)
 		fail_out_of_memory(ex);
 		return;
 	}
-	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
+	keep_answer(ex);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }

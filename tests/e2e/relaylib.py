@@ -561,9 +561,10 @@ class Relay:
     def health(self):
         return self.get("/healthz").json
 
-    def rss_kib(self):
+    def memory_kib(self, name):
+        """A line of its /proc status: VmRSS, VmHWM (the most that VmRSS was), RssAnon."""
         with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
-            for line in file:
-                if line.startswith("VmRSS:"):
-                    return int(line.split()[1])
-        raise AssertionError("no VmRSS")
+            return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+    def rss_kib(self):
+        return self.memory_kib("VmRSS")

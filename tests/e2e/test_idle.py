@@ -28,11 +28,6 @@ def traced_calls(pid, seconds):
             if re.search(r"\) += ", line) or "resumed" in line]
 
 
-def memory_kib(relay, name):
-    with open(f"/proc/{relay.pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
-
-
 @pytest.mark.alone
 def test_an_idle_relay_is_not_woken(start_relay):
     """The first look at the slots' tokens comes three seconds after the start: it is waited for."""
@@ -46,18 +41,18 @@ def test_an_idle_relay_is_not_woken(start_relay):
 def test_an_idle_relay_is_small(start_relay):
     relay = start_relay(binary=release_binary())
     relay.responses("hello")
-    assert memory_kib(relay, "RssAnon") < OWN_MEMORY_KIB
+    assert relay.memory_kib("RssAnon") < OWN_MEMORY_KIB
 
 
 @pytest.mark.alone
 def test_a_big_body_takes_less_than_two_and_a_half_times_its_size(start_relay):
     relay = start_relay(config=QUIET, binary=release_binary())
     relay.native("hello")
-    before = memory_kib(relay, "VmRSS")
+    before = relay.rss_kib()
     body = native_body("count to 2", stream=True)
     body["input"].insert(0, {"type": "message", "role": "user", "content": [
         {"type": "input_text", "text": '\tprintf("%s\\n", größe);\n' * (BODY_BYTES // 29)}]})
     assert len(json.dumps(body)) > BODY_BYTES
     assert relay.post("/v1/responses", body, NATIVE).status == 200
-    peak = memory_kib(relay, "VmHWM")
+    peak = relay.memory_kib("VmHWM")
     assert peak - before < 2.5 * BODY_BYTES / 1024

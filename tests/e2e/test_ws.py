@@ -563,11 +563,6 @@ def test_sockets_over_tls():
 
 # --- memory
 
-def resident_kib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-
-
 def test_two_thousand_idle_sockets_cost_less_than_forty_megabytes():
     binary = relaylib.release_binary()
     if not binary:
@@ -576,11 +571,11 @@ def test_two_thousand_idle_sockets_cost_less_than_forty_megabytes():
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     try:
         with Sim() as sim, Relay(sim, slots=1, config=QUIET, binary=binary) as relay:
-            before = resident_kib(relay.pid)
+            before = relay.rss_kib()
             sockets = [codex(relay, **{"x-codex-turn-metadata": "x" * 900}) for _ in range(2000)]
             for ws in sockets:
                 ask(ws, "hello", generate=False)
-            cost = resident_kib(relay.pid) - before
+            cost = relay.rss_kib() - before
             for ws in sockets:
                 ws.drop()
         assert cost < 40 * 1024, f"{cost} KiB"
