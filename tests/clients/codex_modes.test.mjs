@@ -215,19 +215,21 @@ for (const [name, wired] of Object.entries(modes)) {
 const longContext = { input_tokens: 30000, output_tokens: 10, total_tokens: 30010 };
 const compactSoon = "model_auto_compact_token_limit = 20000\n";
 
-test("chatgpt: a conversation that is too long is made short by the CLI itself", async (t) => {
-	const { sim, codex } = await startWired(t, { mode: "chatgpt", model: "gpt-5.5", settings: compactSoon });
-	await sim.script("*", { usage: longContext });
-	const run = await codex.exec(kinds["gpt-5.5"].shell("echo hi"));
+for (const [model, kind] of Object.entries(kinds)) {
+	test(`chatgpt, ${model}: a conversation that is too long is made short by the CLI itself`, async (t) => {
+		const { sim, codex } = await startWired(t, { mode: "chatgpt", model, settings: compactSoon });
+		await sim.script("*", { usage: longContext });
+		const run = await codex.exec(kind.shell("echo hi"));
 
-	assertSucceeded(run);
-	const turns = await sim.turns();
-	const compactions = turns.filter((turn) => turn.headers["x-codex-turn-metadata"].includes('"compaction"'));
-	assert.equal(compactions.length, 1);
-	assert.deepEqual(compactions[0].json.tools ?? [], []);
-	assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
-	assert.deepEqual(new Set(turns.map((turn) => turn.status)), new Set([200]));
-});
+		assertSucceeded(run);
+		const turns = await sim.turns();
+		const compactions = turns.filter((turn) => turn.headers["x-codex-turn-metadata"].includes('"compaction"'));
+		assert.equal(compactions.length, 1);
+		assert.deepEqual(compactions[0].json.tools ?? [], []);
+		assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
+		assert.deepEqual(new Set(turns.map((turn) => turn.status)), new Set([200]));
+	});
+}
 
 // How the CLI makes a conversation short upstream; chatgpt-tls: see the built-in provider.
 for (const [name, model, wired] of [
@@ -332,10 +334,22 @@ for (const version of ["0.142.5", "0.98.0"]) {
 	}
 }
 
-test("codex doctor finds the relay", async (t) => {
-	const { relay, codex } = await startWired(t, { mode: "api-key", model: "gpt-5.5" });
-	const run = await codex.run("doctor");
+// What it says of WebSockets; where they are refused it warns, and the CLI uses HTTP.
+const sockets = {
+	"api-key": /✓ websocket +Responses WebSocket is not enabled/,
+	"api-key, WebSockets refused": /websocket +Responses WebSocket failed; HTTPS fallback may still work/,
+	chatgpt: /✓ websocket +Responses WebSocket is not enabled/,
+};
 
-	assert.match(asked(relay).join(), /HEAD \/v1\/responses/);
-	assert.doesNotMatch(run.stdout + run.stderr, /unreachable/i, run.stdout);
-});
+for (const [name, wired] of Object.entries(modes)) {
+	test(`${name}: codex doctor finds the relay`, async (t) => {
+		const { relay, codex } = await startWired(t, { ...wired, model: "gpt-5.5" });
+		const run = await codex.run("doctor");
+
+		// The tap is in front of the plain listener only.
+		assert.match(asked(relay).join(), name === "chatgpt-tls" ? /^$/ : /HEAD \/\S+\/responses 401/);
+		assert.doesNotMatch(run.stdout + run.stderr, /unreachable/i, run.stdout);
+		assert.match(run.stdout, /✓ reachability active provider endpoints are reachable/);
+		assert.match(run.stdout, sockets[name] ?? /✓ websocket +connected \(HTTP 101/);
+	});
+}
