@@ -246,6 +246,20 @@ def test_sdk_clients_get_whole_objects(relay, sim):
     assert [i["role"] for i in second["input"]] == ["user", "assistant", "user"]
 
 
+def test_sdk_clients_get_the_end_of_an_answer_however_large_it_is(relay, sim):
+    """The last event repeats what the request said and all that was answered."""
+    with sdk(relay) as ws:
+        ws.create(model="gpt-5.5", input="big 8m", instructions="i" * (9 << 20), store=False)
+        events = ws.read_turn()
+        assert len(wslib.text_of(events)) == 8 << 20
+        done = events[-1]["response"]
+        assert len(done["instructions"]) == 9 << 20
+        parts = [part["text"] for item in done["output"] for part in item["content"]]
+        assert sum(map(len, parts)) == 8 << 20
+        ws.create(model="gpt-5.5", input="hello", store=False)
+        assert wslib.text_of(ws.read_turn()) == "hello"
+
+
 def test_sdk_clients_go_on_from_what_they_stored_elsewhere(relay, sim):
     with sdk(relay) as ws:
         ws.create(model="gpt-5.5", input="hello")
