@@ -176,6 +176,7 @@ def test_a_link_stays_a_link(cli, home, tmp_path):
     configure(cli, home, "--remove")
     assert real.read_bytes() == b"x = 1\n"
 
+
 def test_a_link_to_a_file_that_is_not_there_yet_stays_a_link(cli, home, tmp_path):
     (tmp_path / "dotfiles").mkdir()
     real = tmp_path / "dotfiles" / "codex.toml"
@@ -194,7 +195,6 @@ def test_a_file_that_would_be_too_large_to_be_put_back_is_left_alone(cli, home):
     done = configure(cli, home, "--write", ok=False)
     assert done.returncode == 1 and "too large" in done.stderr
     assert file.read_bytes() == before and os.listdir(home) == ["config.toml"]
-
 
 
 BROKEN = {

@@ -246,9 +246,10 @@ def test_sdk_clients_get_whole_objects(relay, sim):
     assert [i["role"] for i in second["input"]] == ["user", "assistant", "user"]
 
 
-def test_sdk_clients_get_the_end_of_an_answer_however_large_it_is(relay, sim):
-    """The last event repeats what the request said and all that was answered."""
-    with sdk(relay) as ws:
+def test_sdk_clients_get_the_end_of_an_answer_however_large_it_is():
+    """The last event repeats what the request said and all that was answered. On a relay of its own: the
+    kernel's buffers of a connection to upstream grow with what has passed through it."""
+    with Sim() as sim, Relay(sim, slots=1, config=QUIET) as relay, sdk(relay) as ws:
         ws.create(model="gpt-5.5", input="big 8m", instructions="i" * (9 << 20), store=False)
         events = ws.read_turn()
         assert len(wslib.text_of(events)) == 8 << 20
