@@ -133,6 +133,7 @@ static void done(struct exchange *ex)
 		ex->next->prev = ex->prev;
 	relay->exchange_count--;
 	trimmer_note(&relay->trimmer, relay->exchange_count);
+	trimmer_note_body(&relay->trimmer, ex->body.len);
 	relay_forget_later(relay);
 	loop_defer(relay->loop, &ex->reap);
 }
