@@ -40,6 +40,7 @@ struct refresher {
 	struct deferred sweep;
 	struct timer pump, tick, patience;
 	int64_t tick_least_ms; /* loop time of the earliest next tick; 0 not started */
+	int64_t tick_at_ms;    /* and of the one that is planned */
 	uint64_t seed;
 	int64_t gap_until_ms; /* loop time; no background refresh before */
 	bool stopping;
@@ -362,6 +363,7 @@ static void plan_tick(struct refresher *r)
 	}
 	if (delay_ms < least_ms)
 		delay_ms = least_ms;
+	r->tick_at_ms = loop_now_ms(r->env->loop) + delay_ms;
 	timer_start(&r->tick, delay_ms);
 }
 
@@ -431,12 +433,19 @@ struct refresher *refresher_new(struct slot_env *env)
 
 void refresher_start(struct refresher *r)
 {
-	r->tick_least_ms = loop_now_ms(r->env->loop) + FIRST_TICK_MS;
-	plan_tick(r);
+	r->tick_at_ms = r->tick_least_ms = loop_now_ms(r->env->loop) + FIRST_TICK_MS;
+	timer_start(&r->tick, FIRST_TICK_MS);
 }
 
+/* A tick that comes soon anyway will see the change; and who asks for the slot comes before it. */
 void refresher_reconsider(struct refresher *r)
 {
+	int64_t soon_ms = loop_now_ms(r->env->loop) + TICK_MS;
+
+	if (r->tick_at_ms <= soon_ms)
+		return;
+	if (r->tick_least_ms < soon_ms)
+		r->tick_least_ms = soon_ms;
 	plan_tick(r);
 }
 

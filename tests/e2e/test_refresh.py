@@ -103,7 +103,8 @@ def limit_files(relay, size):
 def test_expired_slot_hit_by_two_relays_and_two_commands_is_refreshed_once(sim, start_relay):
     relay = start_relay(slots=1, config={"usage": {"backend": "codex-api"}})  # it may ask too
     other = start_relay(beside=relay)
-    sim.script(1, {"path": PATH, "delay_ms": 1500})
+    # Longer than the commands take to start: one that comes behind the refresh would ask for another.
+    sim.script(1, {"path": PATH, "delay_ms": 4000})
     expire(sim, relay, 1, other)
     mark = other.mark()
     calls = [lambda i=i: (relay if i % 2 else other).responses(f"say exactly: {i}")
