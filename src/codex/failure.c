@@ -395,3 +395,18 @@ void failure_from_fetch(const struct fetch_result *result, struct failure *ret)
 	if (result && result->message)
 		set_text(ret->detail, sizeof(ret->detail), result->message);
 }
+
+const struct failure *failure_without(
+	const struct failure *f, struct sv secret, struct failure *copy)
+{
+	if (!secret.n || (sv_find(sv_cstr(f->err.message), secret) < 0 &&
+				 sv_find(sv_cstr(f->detail), secret) < 0 &&
+				 sv_find(f->err.body, secret) < 0))
+		return f;
+	*copy = *f;
+	copy->err.body = SV_NONE;
+	snprintf(copy->err.message, sizeof(copy->err.message), "%s",
+		failure_default(f->class)->message);
+	snprintf(copy->detail, sizeof(copy->detail), "(a text that repeats the token)");
+	return copy;
+}

@@ -66,6 +66,10 @@ void failure_from_fetch(const struct fetch_result *result, struct failure *ret);
 /* "Please try again in 1.5s", "6m0s", "300ms", "1h2m": milliseconds, or -1. */
 int64_t failure_parse_try_again(struct sv text);
 
+/* f, or *copy of it that repeats no word of upstream's when one of them holds the secret. */
+const struct failure *failure_without(
+	const struct failure *f, struct sv secret, struct failure *copy);
+
 /* What a client is told for a class: status, type, code and a sentence. */
 const struct api_err *failure_default(enum failure_class class);
 enum failure_table { FAILURE_BY_CODE, FAILURE_BY_TEXT, FAILURE_BY_STATUS, FAILURE_BY_TYPE };

@@ -133,6 +133,7 @@ static void done(struct exchange *ex)
 		ex->next->prev = ex->prev;
 	relay->exchange_count--;
 	trimmer_note(&relay->trimmer, relay->exchange_count);
+	trimmer_note_body(&relay->trimmer, ex->body.len);
 	loop_defer(relay->loop, &ex->reap);
 }
 
@@ -450,28 +451,12 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 }
 
 /* Upstream's words go to logs and clients: not if they repeat the slot's token. */
-static const struct failure *without_token(
-	const struct failure *f, const struct slot *slot, struct failure *copy)
-{
-	struct sv token = secret_expose(&slot->access);
-
-	if (!token.n ||
-		(sv_find(sv_cstr(f->err.message), token) < 0 &&
-			sv_find(sv_cstr(f->detail), token) < 0 && sv_find(f->err.body, token) < 0))
-		return f;
-	*copy = *f;
-	copy->err.body = SV_NONE;
-	snprintf(copy->err.message, sizeof(copy->err.message), "%s",
-		failure_default(f->class)->message);
-	snprintf(copy->detail, sizeof(copy->detail), "(a text that repeats the token)");
-	return copy;
-}
-
 static void on_upstream_end(struct upstream *u, void *arg, const struct failure *told)
 {
 	struct exchange *ex = arg;
 	struct failure copy;
-	const struct failure *failure = without_token(told, ex->lease.slot, &copy);
+	const struct failure *failure =
+		failure_without(told, secret_expose(&ex->lease.slot->access), &copy);
 	struct slot_verdict verdict = {
 		.kind = failure->class == FAILURE_NONE ? VERDICT_SUCCESS : VERDICT_FAILURE,
 		.failure = failure,
