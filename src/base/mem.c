@@ -49,7 +49,7 @@ void *mem_try_alloc(size_t size)
 void mem_keep_free(void)
 {
 #ifdef __GLIBC__
-	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	mallopt(M_TRIM_THRESHOLD, 16 << 20);
 	mallopt(M_TOP_PAD, 128 << 10);
 	/* Where the first two calls switch off that it adapts itself: bodies of usual size. */
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);

@@ -10,6 +10,7 @@
 #include "slots/auth_file.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -76,10 +77,40 @@ static char *join(const char *a, const char *b)
 	return joined;
 }
 
+/* Where a link leads to that has nothing at its end; NULL: it is none. */
+static char *end_of_link(const char *path)
+{
+	char target[PATH_MAX];
+	ssize_t n = readlink(path, target, sizeof(target));
+	const char *slash = strrchr(path, '/');
+	struct buf out;
+	char *end;
+
+	if (n <= 0 || (size_t)n == sizeof(target))
+		return NULL;
+	buf_init(&out, KIB(16));
+	if (target[0] != '/' && slash)
+		buf_add(&out, path, (size_t)(slash + 1 - path));
+	buf_add(&out, target, (size_t)n);
+	end = mem_strdup(buf_cstr(&out));
+	buf_fini(&out);
+	return end;
+}
+
+/* The file that is meant, which need not be there. */
+static char *behind_links(const char *path)
+{
+	char *real = realpath(path, NULL);
+	char *found = real ? mem_strdup(real) : end_of_link(path);
+
+	free(real);
+	return found ? found : mem_strdup(path);
+}
+
 static int file_open(const struct cli_context *ctx, struct file *f)
 {
-	char *named, *real;
 	struct stat st;
+	char *named;
 	int err;
 
 	*f = (struct file){.home = cli_client_codex_home(ctx), .mode = FILE_MODE};
@@ -89,9 +120,7 @@ static int file_open(const struct cli_context *ctx, struct file *f)
 			"neither CODEX_HOME nor HOME is set: say with --codex-home where the Codex "
 			"CLI has its files");
 	named = runtime_path(f->home, "config.toml");
-	real = realpath(named, NULL);
-	f->path = real ? mem_strdup(real) : mem_strdup(named);
-	free(real);
+	f->path = behind_links(named);
 	free(named);
 	f->backup = join(f->path, BACKUP_SUFFIX);
 	err = durable_read(f->path, &f->text);
@@ -106,6 +135,8 @@ static int file_open(const struct cli_context *ctx, struct file *f)
 
 static int refuse_text(const struct cli_context *ctx, const struct file *f, int err, size_t line)
 {
+	if (err == -ENOBUFS)
+		return cli_fail(ctx, CLI_FAILED, "%s: too large for more to be put in", f->path);
 	if (err != -EBADMSG)
 		return cli_fail(ctx, CLI_FAILED, "%s: %s", f->path, strerror(-err));
 	return cli_fail(ctx, CLI_FAILED,
@@ -238,7 +269,8 @@ static int write_wired(
 	int err, status = CLI_OK;
 
 	fit.new_file = !f->exists;
-	buf_init(&wired, 2 * LIMIT_CONFIG_FILE_BYTES);
+	/* --remove must be able to read it. */
+	buf_init(&wired, LIMIT_CONFIG_FILE_BYTES);
 	err = codex_toml_wire(buf_sv(&f->text), &fit, &wired, &line);
 	changed = !err && !sv_eq(buf_sv(&wired), buf_sv(&f->text));
 	if (err)

@@ -252,11 +252,13 @@ static int64_t unanswered_ms(const struct ws_conn *c)
 
 static void look_at_peer(struct ws_conn *c)
 {
-	int64_t silent_ms = loop_now_ms(c->loop) - c->last_read_ms;
+	int64_t now_ms = loop_now_ms(c->loop);
+	int64_t silent_ms;
 
 	if (conn_is_congested(c->conn))
-		c->last_congested_ms = loop_now_ms(c->loop);
-	if (silent_ms >= LIMIT_BODY_IDLE_TIMEOUT_MS && !ws_is_between_messages(c->ws)) {
+		c->last_congested_ms = now_ms;
+	if (now_ms - c->last_read_ms >= LIMIT_BODY_IDLE_TIMEOUT_MS &&
+		!ws_is_between_messages(c->ws)) {
 		refuse(c, WS_CLOSE_POLICY, SV("the message stopped arriving"));
 		return;
 	}

@@ -258,9 +258,11 @@ int answer_event(struct answer *a, const struct event *ev)
 	 * piece. */
 	if (!a->committed && a->had_output && !event_is_terminal(ev->type))
 		show(a);
-	if (!a->committed)
-		return a->out.len > LIMIT_HELD_BYTES ? -ENOBUFS : 0;
-	schedule_flush(a);
+	/* The first events repeat what the request said, which may be more than is held back. */
+	if (!a->committed && a->out.len > LIMIT_HELD_BYTES && !event_is_terminal(ev->type))
+		commit(a);
+	if (a->committed)
+		schedule_flush(a);
 	return 0;
 }
 

@@ -135,7 +135,7 @@ static void done(struct exchange *ex)
 		ex->next->prev = ex->prev;
 	relay->exchange_count--;
 	trimmer_note(&relay->trimmer, relay->exchange_count);
-	relay_forget_later(relay);
+	trimmer_note_body(&relay->trimmer, ex->body.len);
 	loop_defer(relay->loop, &ex->reap);
 }
 
@@ -287,6 +287,13 @@ static void on_answer_error(struct exchange *ex, int err)
 	fail(ex, &told);
 }
 
+/* For clients that refer to it later. */
+static void keep_answer(struct exchange *ex)
+{
+	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
+	relay_forget_later(ex->relay);
+}
+
 static void finish(struct exchange *ex)
 {
 	int err = answer_finish(&ex->answer);
@@ -295,7 +302,7 @@ static void finish(struct exchange *ex)
 		on_answer_error(ex, err);
 		return;
 	}
-	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
+	keep_answer(ex);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }
@@ -447,6 +454,7 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 	seek_slot(ex);
 }
 
+/* Upstream's words go to logs and clients: not if they repeat the slot's token. */
 static void on_upstream_end(struct upstream *u, void *arg, const struct failure *told)
 {
 	struct exchange *ex = arg;
@@ -912,7 +920,7 @@ static void say_offline(struct exchange *ex, struct sv text)
 		fail_out_of_memory(ex);
 		return;
 	}
-	recall_keep(&ex->recall, &ex->turn, ex->session, ex->retry.stripped);
+	keep_answer(ex);
 	log_end_of(ex, 200, NULL);
 	done(ex);
 }

@@ -51,15 +51,22 @@ static void log_reload(const char *what, const struct conf_error *err)
 	log_end();
 }
 
+static void on_slots_changed(void *arg)
+{
+	struct relay *r = arg;
+
+	upkeep_reconsider(r->upkeep);
+	transport_slots_changed(r);
+	refresher_reconsider(r->env.refresher);
+}
+
 static void reload_slots(struct relay *r)
 {
 	struct conf_error err = {""};
 
 	log_reload("config/slots.json", store_load(r->root, r->conf, r->slots, &err) ? &err : NULL);
 	auth_watch_sync(r->auth_watch);
-	upkeep_reconsider(r->upkeep);
-	transport_slots_changed(r);
-	refresher_reconsider(r->env.refresher);
+	on_slots_changed(r);
 }
 
 static void configure_continuation(struct relay *r)
@@ -177,6 +184,7 @@ static void close_all(struct relay *r)
 	openclaw_gateways_stop(r->gateways);
 	if (r->extension)
 		r->extension->on_stop(r);
+	slot_table_on_change(r->slots, NULL, NULL);
 	if (r->upkeep)
 		upkeep_stop(r->upkeep);
 	http_server_free(r->server);
@@ -394,6 +402,7 @@ static void start_env(struct relay *r)
 	r->env.refresher = refresher_new(&r->env);
 	r->auth_watch = auth_watch_new(&r->env);
 	r->upkeep = upkeep_new(&r->env);
+	slot_table_on_change(r->slots, on_slots_changed, r);
 	/* What a relay left that was killed. */
 	openclaw_room_sweep(r->root);
 	r->gateways = openclaw_gateways_new(&r->env);

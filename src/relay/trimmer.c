@@ -34,6 +34,13 @@ void trimmer_note(struct trimmer *t, size_t count)
 		timer_start(&t->timer, TRIMMER_QUIET_MS);
 }
 
+/* Each one begins the quiet time anew: none is read into memory that has just been given back. */
+void trimmer_note_body(struct trimmer *t, size_t bytes)
+{
+	if (bytes >= TRIMMER_BODY_BYTES)
+		timer_start(&t->timer, TRIMMER_QUIET_MS);
+}
+
 void trimmer_stop(struct trimmer *t)
 {
 	timer_stop(&t->timer);

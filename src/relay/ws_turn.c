@@ -543,7 +543,8 @@ struct ws_turn *ws_turn_start(const struct ws_turn_options *options, struct buf 
 	};
 	arena_init(&t->arena, MIB(1));
 	buf_init(&t->items, LIMIT_WS_CONVERSATION_BYTES);
-	sse_decoder_init(&t->events, LIMIT_EVENT_BYTES + KIB(1));
+	/* The last event repeats the whole answer; the dialect bounds it. */
+	sse_decoder_init(&t->events, LIMIT_FOLD_BYTES + KIB(1));
 	begin_turn(t, options, buf_sv(text));
 	/* The exchange has a body of its own. */
 	buf_fini(text);

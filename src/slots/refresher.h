@@ -31,7 +31,7 @@ struct refresher *refresher_new(struct slot_env *env);
 /* From now on it also refreshes slots that nobody uses, disabled ones included (refresh_plan.h).
  * Keeps the loop running until refresher_stop(). */
 void refresher_start(struct refresher *r);
-/* Slots were changed from outside: what is due may come earlier or later than was planned. */
+/* Slots were added, removed, replaced or changed (slot_table_on_change()). */
 void refresher_reconsider(struct refresher *r);
 /*
  * Starts nothing any more; who waits is told, later askers too. What was dispatched gets a moment

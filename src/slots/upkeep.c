@@ -5,7 +5,6 @@
 #include "slots/catalogue.h"
 #include "slots/catalogue_fetch.h"
 #include "slots/models_plan.h"
-#include "slots/refresher.h"
 #include "slots/usage_check.h"
 #include "slots/usage_plan.h"
 #include "slots/usage_source.h"
@@ -331,15 +330,6 @@ static void on_timer(struct timer *t)
 
 /* --- from outside --- */
 
-static void on_change(void *arg)
-{
-	struct upkeep *u = arg;
-
-	upkeep_reconsider(u);
-	if (u->env->refresher)
-		refresher_reconsider(u->env->refresher);
-}
-
 struct upkeep *upkeep_new(struct slot_env *env)
 {
 	struct upkeep *u = mem_zalloc(sizeof(*u));
@@ -351,7 +341,6 @@ struct upkeep *upkeep_new(struct slot_env *env)
 		u->jobs[i].upkeep = u;
 	for (size_t i = 0; i < slot_table_count(env->table); i++)
 		catalogue_fetch_load(env, slot_table_at(env->table, i));
-	slot_table_on_change(env->table, on_change, u);
 	upkeep_reconsider(u);
 	return u;
 }
@@ -410,7 +399,6 @@ void upkeep_note_models(struct upkeep *u, const struct slot *s, struct sv etag)
 void upkeep_stop(struct upkeep *u)
 {
 	u->stopped = true;
-	slot_table_on_change(u->env->table, NULL, NULL);
 	timer_stop(&u->timer);
 	for (size_t i = 0; i < AT_ONCE; i++)
 		cancel(&u->jobs[i]);

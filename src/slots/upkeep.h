@@ -10,12 +10,10 @@
 
 struct upkeep;
 
-/*
- * Reads the stored lists of models (blocks: start-up code) and begins. Registers itself as the
- * table's on_change. Borrows env.
- */
+/* Reads the stored lists of models (blocks: start-up code) and begins. Borrows env. */
 struct upkeep *upkeep_new(struct slot_env *env);
-/* Slots were added, removed or replaced, or env->conf is another one: after every reload. */
+/* Slots were added, removed, replaced or changed (slot_table_on_change()), or env->conf is another
+ * one. */
 void upkeep_reconsider(struct upkeep *u);
 /* The limits of a slot were learnt from traffic: its next reset may be sooner than planned. */
 void upkeep_note_limits(struct upkeep *u, const struct slot *s);

@@ -93,7 +93,7 @@ export async function wireCodex(t, relay, { mode, model, version, settings = "",
 
 	return {
 		exec: (...args) => exec(home, work, args, version, env),
-		run: (...args) => start(home, work, args, version ?? "0.169.0"),
+		run: (...args) => start(home, work, args, version ?? "0.169.0", env),
 		ask: (requests) => ask(home, work, requests),
 		home,
 		work,

@@ -29,8 +29,17 @@ const kinds = {
 	},
 };
 
+// The ways in which the CLI talks to the relay. Where handshakes are refused, its log tells of them.
+const modes = {
+	"api-key": { mode: "api-key" },
+	"api-key over WebSockets": { mode: "api-key", websockets: true },
+	"api-key, WebSockets refused": { mode: "api-key", websockets: true, config: { websockets: "off" } },
+	chatgpt: { mode: "chatgpt" },
+	"chatgpt-tls": { mode: "chatgpt-tls" },
+};
+
 // With a login of its own the CLI asks for models: the relay knows them.
-async function startWired(t, { login = false, prepare = () => {}, config = {}, ...options }) {
+async function startWired(t, { login = false, websockets = false, prepare = () => {}, config = {}, ...options }) {
 	const sim = await startSim(t);
 	await prepare(sim);
 	const account = login || options.mode !== "api-key" ? await sim.addLogin() : undefined;
@@ -47,6 +56,11 @@ async function startWired(t, { login = false, prepare = () => {}, config = {}, .
 	const settings = options.settings?.replaceAll("{url}", relay.url);
 	const codex = await wireCodex(t, relay, { ...options, settings, account });
 
+	if (websockets) {
+		const file = path.join(codex.home, "config.toml");
+		const text = await readFile(file, "utf8");
+		await writeFile(file, text.replace("wire_api", "supports_websockets = true\nwire_api"));
+	}
 	return { sim, relay, codex, account };
 }
 
@@ -66,25 +80,45 @@ function asked(relay) {
 	});
 }
 
+// What the tap in front of the plain listener saw.
+function assertPaths(name, paths) {
+	const turns = {
+		"api-key": ["POST /v1/responses 200"],
+		"api-key over WebSockets": ["GET /v1/responses 101"],
+		"api-key, WebSockets refused": ["GET /v1/responses 426", "POST /v1/responses 200"],
+		"chatgpt-tls": [],
+	};
+
+	if (name in turns) {
+		assert.deepEqual([...paths], turns[name]);
+		return;
+	}
+	assert.ok(paths.has("POST /backend-api/codex/responses 200"), [...paths].join());
+	assert.ok(paths.has("GET /backend-api/wham/accounts/check 200"));
+	assert.ok(paths.has("GET /backend-api/wham/settings/user 200"));
+}
+
 for (const [model, kind] of Object.entries(kinds)) {
-	for (const mode of ["api-key", "chatgpt"]) {
-		test(`${mode}, ${model}: text, tools, a patch and a picture, in one conversation`, async (t) => {
-			const { sim, codex, account, relay } = await startWired(t, { mode, model });
+	for (const [name, wired] of Object.entries(modes)) {
+		const assertWell = wired.config ? assertUnnoticed : assertSucceeded;
+
+		test(`${name}, ${model}: text, tools, a patch and a picture, in one conversation`, async (t) => {
+			const { sim, codex, account, relay } = await startWired(t, { ...wired, model });
 			const file = path.join(codex.work, "file.png");
 			await writeFile(file, Buffer.from(png, "base64"));
 
 			const picture = await codex.exec("--image", file, "--", "what is this");
-			assertSucceeded(picture);
+			assertWell(picture);
 			assert.equal(picture.text, "1 image: what is this");
 			const shell = await codex.exec("resume", "--last", kind.shell("echo sum-$((40 + 2)) | tee made.txt"));
-			assertSucceeded(shell);
+			assertWell(shell);
 			assert.match(shell.text, /^tool said: .*sum-42/s);
 			assert.equal(await readFile(path.join(codex.work, "made.txt"), "utf8"), "sum-42\n");
 			const patch = await codex.exec("resume", "--last", kind.patch(addFile));
-			assertSucceeded(patch);
+			assertWell(patch);
 			assert.equal(await readFile(path.join(codex.work, "notes", "hello.txt"), "utf8"), "hello\n");
 			const last = await codex.exec("resume", "--last", "think then say exactly: good bye");
-			assertSucceeded(last);
+			assertWell(last);
 			assert.equal(last.text, "good bye");
 
 			const turns = await sim.turns();
@@ -94,14 +128,7 @@ for (const [model, kind] of Object.entries(kinds)) {
 			for (const turn of turns) {
 				assert.notEqual(turn.headers["chatgpt-account-id"], account?.id);
 			}
-			const paths = new Set(asked(relay));
-			if (mode === "chatgpt") {
-				assert.ok(paths.has("POST /backend-api/codex/responses 200"), [...paths].join());
-				assert.ok(paths.has("GET /backend-api/wham/accounts/check 200"));
-				assert.ok(paths.has("GET /backend-api/wham/settings/user 200"));
-			} else {
-				assert.deepEqual([...paths], ["POST /v1/responses 200"]);
-			}
+			assertPaths(name, new Set(asked(relay)));
 		});
 	}
 }
@@ -165,9 +192,9 @@ test("chatgpt: a login that the relay does not know costs no refreshes", async (
 	assert.equal((await sim.turns()).length, 0);
 });
 
-for (const mode of ["api-key", "chatgpt"]) {
-	test(`${mode}: a sub-agent runs on its root's slot`, async (t) => {
-		const { sim, codex } = await startWired(t, { mode, model: "gpt-6.1-sol" });
+for (const [name, wired] of Object.entries(modes)) {
+	test(`${name}: a sub-agent runs on its root's slot`, async (t) => {
+		const { sim, codex } = await startWired(t, { ...wired, model: "gpt-6.1-sol" });
 		const task = JSON.stringify({ task_name: "child_one", message: "say exactly: hello" });
 		// The CLI ends with its root: that one's second answer comes when the agent has asked.
 		await sim.script("*", { match: "function_call_output", delay_ms: 3000 });
@@ -188,32 +215,33 @@ for (const mode of ["api-key", "chatgpt"]) {
 const longContext = { input_tokens: 30000, output_tokens: 10, total_tokens: 30010 };
 const compactSoon = "model_auto_compact_token_limit = 20000\n";
 
-test("chatgpt: a conversation that is too long is made short by the CLI itself", async (t) => {
-	const { sim, codex } = await startWired(t, { mode: "chatgpt", model: "gpt-5.5", settings: compactSoon });
-	await sim.script("*", { usage: longContext });
-	const run = await codex.exec(kinds["gpt-5.5"].shell("echo hi"));
-
-	assertSucceeded(run);
-	const turns = await sim.turns();
-	const compactions = turns.filter((turn) => turn.headers["x-codex-turn-metadata"].includes('"compaction"'));
-	assert.equal(compactions.length, 1);
-	assert.deepEqual(compactions[0].json.tools ?? [], []);
-	assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
-	assert.deepEqual(new Set(turns.map((turn) => turn.status)), new Set([200]));
-});
-
-for (const wired of [
-	{ name: "api-key", mode: "api-key" },
-	{ name: "the built-in provider of 0.142.5", login: true, version: "0.142.5" },
-]) {
-	test(`${wired.name}: a conversation that is too long is made short upstream, on its slot`, async (t) => {
-		const { sim, codex } = await startWired(t, {
-			...wired,
-			model: "gpt-5.5",
-			settings: compactSoon + (wired.mode ? "" : builtIn),
-		});
+for (const [model, kind] of Object.entries(kinds)) {
+	test(`chatgpt, ${model}: a conversation that is too long is made short by the CLI itself`, async (t) => {
+		const { sim, codex } = await startWired(t, { mode: "chatgpt", model, settings: compactSoon });
 		await sim.script("*", { usage: longContext });
-		const run = await codex.exec(kinds["gpt-5.5"].shell("echo hi"));
+		const run = await codex.exec(kind.shell("echo hi"));
+
+		assertSucceeded(run);
+		const turns = await sim.turns();
+		const compactions = turns.filter((turn) => turn.headers["x-codex-turn-metadata"].includes('"compaction"'));
+		assert.equal(compactions.length, 1);
+		assert.deepEqual(compactions[0].json.tools ?? [], []);
+		assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
+		assert.deepEqual(new Set(turns.map((turn) => turn.status)), new Set([200]));
+	});
+}
+
+// How the CLI makes a conversation short upstream; chatgpt-tls: see the built-in provider.
+for (const [name, model, wired] of [
+	...["api-key", "api-key over WebSockets", "api-key, WebSockets refused"].flatMap((name) =>
+		Object.keys(kinds).map((model) => [name, model, modes[name]])),
+	["the built-in provider of 0.142.5", "gpt-5.5", { login: true, version: "0.142.5", settings: builtIn }],
+]) {
+	test(`${name}, ${model}: a conversation that is too long is made short upstream, on its slot`, async (t) => {
+		const settings = compactSoon + (wired.settings ?? "");
+		const { sim, codex } = await startWired(t, { ...wired, model, settings });
+		await sim.script("*", { usage: longContext });
+		const run = await codex.exec(kinds[model].shell("echo hi"));
 
 		assertUnnoticed(run);
 		const turns = await sim.turns();
@@ -226,14 +254,7 @@ for (const wired of [
 }
 
 test("a refused WebSocket makes the CLI use HTTP at once", async (t) => {
-	const { sim, relay, codex } = await startWired(t, {
-		mode: "api-key",
-		model: "gpt-5.5",
-		config: { websockets: "off" },
-	});
-	const file = path.join(codex.home, "config.toml");
-	const text = await readFile(file, "utf8");
-	await writeFile(file, text.replace("wire_api", "supports_websockets = true\nwire_api"));
+	const { sim, relay, codex } = await startWired(t, { ...modes["api-key, WebSockets refused"], model: "gpt-5.5" });
 	const run = await codex.exec("say exactly: hello");
 
 	assertUnnoticed(run);
@@ -313,10 +334,22 @@ for (const version of ["0.142.5", "0.98.0"]) {
 	}
 }
 
-test("codex doctor finds the relay", async (t) => {
-	const { relay, codex } = await startWired(t, { mode: "api-key", model: "gpt-5.5" });
-	const run = await codex.run("doctor");
+// What it says of WebSockets; where they are refused it warns, and the CLI uses HTTP.
+const sockets = {
+	"api-key": /✓ websocket +Responses WebSocket is not enabled/,
+	"api-key, WebSockets refused": /websocket +Responses WebSocket failed; HTTPS fallback may still work/,
+	chatgpt: /✓ websocket +Responses WebSocket is not enabled/,
+};
 
-	assert.match(asked(relay).join(), /HEAD \/v1\/responses/);
-	assert.doesNotMatch(run.stdout + run.stderr, /unreachable/i, run.stdout);
-});
+for (const [name, wired] of Object.entries(modes)) {
+	test(`${name}: codex doctor finds the relay`, async (t) => {
+		const { relay, codex } = await startWired(t, { ...wired, model: "gpt-5.5" });
+		const run = await codex.run("doctor");
+
+		// The tap is in front of the plain listener only.
+		assert.match(asked(relay).join(), name === "chatgpt-tls" ? /^$/ : /HEAD \/\S+\/responses 401/);
+		assert.doesNotMatch(run.stdout + run.stderr, /unreachable/i, run.stdout);
+		assert.match(run.stdout, /✓ reachability active provider endpoints are reachable/);
+		assert.match(run.stdout, sockets[name] ?? /✓ websocket +connected \(HTTP 101/);
+	});
+}

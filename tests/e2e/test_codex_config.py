@@ -177,6 +177,26 @@ def test_a_link_stays_a_link(cli, home, tmp_path):
     assert real.read_bytes() == b"x = 1\n"
 
 
+def test_a_link_to_a_file_that_is_not_there_yet_stays_a_link(cli, home, tmp_path):
+    (tmp_path / "dotfiles").mkdir()
+    real = tmp_path / "dotfiles" / "codex.toml"
+    (home / "config.toml").symlink_to("../dotfiles/codex.toml")
+    configure(cli, home, "--write")
+    assert os.readlink(home / "config.toml") == "../dotfiles/codex.toml"
+    assert_wired(parsed(real), "api-key")
+    configure(cli, home, "--remove")
+    assert os.readlink(home / "config.toml") == "../dotfiles/codex.toml" and not real.exists()
+
+
+def test_a_file_that_would_be_too_large_to_be_put_back_is_left_alone(cli, home):
+    file = home / "config.toml"
+    before = b"x" * 14 + b" = 1\n# " + b"y" * ((1 << 20) - 100) + b"\n"
+    file.write_bytes(before)
+    done = configure(cli, home, "--write", ok=False)
+    assert done.returncode == 1 and "too large" in done.stderr
+    assert file.read_bytes() == before and os.listdir(home) == ["config.toml"]
+
+
 BROKEN = {
     "no_value": b"model =\n",
     "no_key": b'= "x"\n',

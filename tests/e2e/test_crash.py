@@ -14,6 +14,8 @@ WRITES = 500
 SEED = 20261126
 RESTART_EVERY = 50  # writes between two kills of the relay
 SLOTS = 3
+REFRESH = 2  # of commands()
+CUT_PART = 0.25  # of the refreshes
 AGENT = "state/slots/slot-{}/agent/"
 
 
@@ -28,9 +30,10 @@ def commands(relay):
     ]
 
 
-def start(relay, arguments):
+def start(relay, arguments, env=None):
     return subprocess.Popen([relay.binary, "--runtime-root", relay.root, "--json", *arguments],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                            env={**os.environ, **(env or {})})
 
 
 def usual_seconds(relay, make):
@@ -110,6 +113,11 @@ def kill_command(relay, arguments, seconds):
         command.wait()
 
 
+def cut_refresh(relay, number):
+    """Dies between the answer and its file, if it asks; a random moment seldom hits that."""
+    start(relay, commands(relay)[REFRESH](number), {"RELAY_FAULT": "refresh-after-answer"}).wait()
+
+
 def test_kill_9_at_random_points_of_state_writes(sim, start_relay):
     relay = start_relay(slots=SLOTS, start=False, config=QUIET)
     chance = random.Random(SEED)
@@ -123,7 +131,10 @@ def test_kill_9_at_random_points_of_state_writes(sim, start_relay):
     for count in range(1, WRITES + 1):
         number, kind = chance.randint(1, SLOTS), chance.randrange(len(kinds))
         sim.write_auth_profiles(number, relay.path(f"account-{number}.json"))
-        kill_command(relay, kinds[kind](number), chance.uniform(0, 1.5 * seconds[kind]))
+        if kind == REFRESH and chance.random() < CUT_PART:
+            cut_refresh(relay, number)
+        else:
+            kill_command(relay, kinds[kind](number), chance.uniform(0, 1.5 * seconds[kind]))
         if count % RESTART_EVERY == 0:
             kill_relay(relay, chance)
             relay.start()

@@ -297,6 +297,26 @@ def test_huge_event_passes(sim, relay, size):
         assert len(responses_text(reply)) >= size
 
 
+@pytest.mark.parametrize("native", [False, True], ids=["sdk", "codex"])
+def test_first_events_that_repeat_large_instructions_pass(sim, relay, native):
+    """More than is held back before the first output."""
+    text = "i" * 1500000
+    if native:
+        sim.script("*", {"events": [
+            {"type": "response.created", "response": {"id": "resp_1", "instructions": text}},
+            {"type": "response.output_text.delta", "delta": "hello"},
+            {"type": "response.completed", "response": {"id": "resp_1", "output": []}}]})
+        reply = relay.post("/v1/responses", native_body("hello"), headers=NATIVE)
+    else:
+        reply = relay.post("/v1/responses", responses_body("hello", instructions=text, stream=True))
+    assert reply.status == 200, reply.text[:300]
+    events = responses_events(reply)
+    assert events[0]["type"] == "response.created"
+    assert events[0]["response"]["instructions"] == text
+    assert events[-1]["type"] == "response.completed"
+    assert responses_text(reply) == "hello"
+
+
 def test_event_over_the_limit_is_a_failure(sim, relay):
     sim.script("*", {"huge_event_bytes": 17 * MIB, "repeat": 2})
     reply = relay.responses("hello")

@@ -246,6 +246,21 @@ def test_sdk_clients_get_whole_objects(relay, sim):
     assert [i["role"] for i in second["input"]] == ["user", "assistant", "user"]
 
 
+def test_sdk_clients_get_the_end_of_an_answer_however_large_it_is():
+    """The last event repeats what the request said and all that was answered. On a relay of its own: the
+    kernel's buffers of a connection to upstream grow with what has passed through it."""
+    with Sim() as sim, Relay(sim, slots=1, config=QUIET) as relay, sdk(relay) as ws:
+        ws.create(model="gpt-5.5", input="big 8m", instructions="i" * (9 << 20), store=False)
+        events = ws.read_turn()
+        assert len(wslib.text_of(events)) == 8 << 20
+        done = events[-1]["response"]
+        assert len(done["instructions"]) == 9 << 20
+        parts = [part["text"] for item in done["output"] for part in item["content"]]
+        assert sum(map(len, parts)) == 8 << 20
+        ws.create(model="gpt-5.5", input="hello", store=False)
+        assert wslib.text_of(ws.read_turn()) == "hello"
+
+
 def test_sdk_clients_go_on_from_what_they_stored_elsewhere(relay, sim):
     with sdk(relay) as ws:
         ws.create(model="gpt-5.5", input="hello")
@@ -563,11 +578,6 @@ def test_sockets_over_tls():
 
 # --- memory
 
-def resident_kib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-
-
 def test_two_thousand_idle_sockets_cost_less_than_forty_megabytes():
     binary = relaylib.release_binary()
     if not binary:
@@ -576,11 +586,11 @@ def test_two_thousand_idle_sockets_cost_less_than_forty_megabytes():
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
     try:
         with Sim() as sim, Relay(sim, slots=1, config=QUIET, binary=binary) as relay:
-            before = resident_kib(relay.pid)
+            before = relay.rss_kib()
             sockets = [codex(relay, **{"x-codex-turn-metadata": "x" * 900}) for _ in range(2000)]
             for ws in sockets:
                 ask(ws, "hello", generate=False)
-            cost = resident_kib(relay.pid) - before
+            cost = relay.rss_kib() - before
             for ws in sockets:
                 ws.drop()
         assert cost < 40 * 1024, f"{cost} KiB"

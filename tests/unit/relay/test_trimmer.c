@@ -55,11 +55,32 @@ static void test_is_done_once_for_a_burst(void **state)
 	loop_free(loop);
 }
 
+static void test_waits_for_the_last_large_body(void **state)
+{
+	struct loop *loop = loop_new();
+	struct trimmer t;
+	int64_t due_ms;
+
+	(void)state;
+	trimmer_init(&t, loop);
+	trimmer_note_body(&t, TRIMMER_BODY_BYTES - 1);
+	assert_false(timer_is_active(&t.timer));
+	trimmer_note_body(&t, TRIMMER_BODY_BYTES);
+	assert_true(timer_is_active(&t.timer));
+	due_ms = t.timer.due_ms;
+	timer_start(&t.timer, 0);
+	trimmer_note_body(&t, TRIMMER_BODY_BYTES);
+	assert_true(t.timer.due_ms >= due_ms);
+	trimmer_stop(&t);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_waits_for_the_end_of_a_burst),
 		cmocka_unit_test(test_is_done_once_for_a_burst),
+		cmocka_unit_test(test_waits_for_the_last_large_body),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
