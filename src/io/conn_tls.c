@@ -372,7 +372,7 @@ void conn_tls_end(struct conn *c)
 	struct conn_tls *t = c->tls;
 
 	if (!t->ended)
-		conn_close_now(c, t->failed ? CONN_END_ERROR : CONN_END_PEER);
+		conn_close_now(c, t->failed ? CONN_END_ERROR : CONN_END_CUT);
 }
 
 static void on_more(struct deferred *d)
