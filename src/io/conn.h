@@ -23,7 +23,7 @@ enum conn_end {
 	CONN_END_TIMEOUT, /* a timer of ours: idle, header, write stall */
 	CONN_END_LIMIT,	  /* a cap was hit */
 	CONN_END_ERROR,	  /* protocol or system error */
-	CONN_END_CUT,	  /* TLS: the peer sent FIN without saying close_notify before it */
+	CONN_END_CUT,	  /* a TLS server sent FIN without saying close_notify before it */
 };
 
 struct conn;

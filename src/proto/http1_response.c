@@ -142,6 +142,8 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n)
 {
 	struct http1_response *r = response_of(llhttp);
 
+	if (n == 0)
+		return 0;
 	r->is_stopped = false;
 	r->ops->on_body(r->ctx, sv_make(at, n));
 	return r->is_stopped ? HPE_PAUSED : 0;
@@ -209,6 +211,8 @@ int http1_response_feed(struct http1_response *r, struct sv chunk, size_t *ret_u
 	llhttp_errno_t code;
 
 	*ret_used = 0;
+	if (chunk.n == 0)
+		chunk.p = ""; /* llhttp takes NULL for "outside of a body" */
 	if (llhttp_get_errno(&r->llhttp) == HPE_PAUSED)
 		llhttp_resume(&r->llhttp);
 	code = llhttp_execute(&r->llhttp, chunk.p, chunk.n);
