@@ -528,6 +528,10 @@ void conn_tls_free(struct conn *c)
 {
 	struct conn_tls *t = c->tls;
 
+	/* A session is none the worse for how its connection ends; OpenSSL would resume it only
+	 * after a proper end. */
+	if (!t->server && t->open && !t->failed)
+		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	ERR_clear_error();
 	buf_fini(&t->unread);

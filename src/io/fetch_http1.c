@@ -205,6 +205,14 @@ static void uncount(struct http1_fetch *f)
 
 /* The end. */
 
+/* 101 would end HTTP on this connection, and nobody asked for it. */
+static int status_of(const struct http1_fetch *f)
+{
+	int status = http1_response_status(f->response);
+
+	return status == 101 ? 0 : status;
+}
+
 static void drop_conn(struct http1_fetch *f)
 {
 	if (f->conn)
@@ -232,7 +240,7 @@ static void finish(struct http1_fetch *f, enum fetch_outcome outcome, const char
 {
 	const struct fetch_result result = {
 		.outcome = outcome,
-		.status = http1_response_status(f->response),
+		.status = status_of(f),
 		.message = message,
 		.connect_us = f->reused ? 0 : f->connect_us,
 		.first_byte_us = f->base.first_byte_us,
@@ -250,8 +258,7 @@ static void complete(struct http1_fetch *f, bool is_clean)
 {
 	struct conn *c = f->conn;
 
-	if (http1_response_status(f->response) == 101) {
-		/* It would end HTTP on this connection, and nobody asked for it. */
+	if (!status_of(f)) {
 		finish(f, FETCH_PROTOCOL, "the response head is not HTTP");
 		return;
 	}
@@ -278,7 +285,7 @@ static bool repeat(struct http1_fetch *f)
 
 static void end_lost(struct http1_fetch *f)
 {
-	if (http1_response_status(f->response))
+	if (status_of(f))
 		finish(f, FETCH_TRUNCATED, "the connection closed inside the response body");
 	else if (f->begun)
 		finish(f, FETCH_TRUNCATED, "the connection closed inside the response head");
@@ -310,7 +317,7 @@ static void on_head(void *ctx)
 {
 	struct http1_fetch *f = ctx;
 
-	if (!f->base.released && http1_response_status(f->response) != 101)
+	if (!f->base.released && status_of(f))
 		f->base.ops->on_head(&f->base, f->base.arg);
 	stop_if_told(f);
 }
@@ -326,7 +333,7 @@ static void on_body(void *ctx, struct sv bytes)
 
 static void end_broken(struct http1_fetch *f)
 {
-	if (http1_response_status(f->response))
+	if (status_of(f))
 		finish(f, FETCH_TRUNCATED, "the framing of the response body is broken");
 	else
 		finish(f, FETCH_PROTOCOL, "the response head is not HTTP, or too large");
@@ -631,7 +638,7 @@ static const struct http_header *get_head(
 {
 	const struct http1_fetch *f = CONTAINER_OF(base, const struct http1_fetch, base);
 
-	*ret_status = http1_response_status(f->response);
+	*ret_status = status_of(f);
 	return http1_response_headers(f->response, ret_count);
 }
 
