@@ -38,7 +38,7 @@ struct probe {
 };
 
 static SSL_CTX *server_ctx;
-static char ca_file[] = "/tmp/test_fetch_tls_XXXXXX";
+static char ca_file[32];
 static int listener;
 static int port;
 static pthread_t thread;
@@ -46,6 +46,8 @@ static const char *proxy_answer; /* the server plays a proxy first and says this
 static bool cut_off;		 /* the server drops TCP without a close_notify, no length given */
 static atomic_int accepted;
 static atomic_int resumed;
+/* Not NULL: libcurl's HTTP is used, for whoever is connected elsewhere than a URL says. */
+static const char *connect_to;
 
 static char pattern(size_t i)
 {
@@ -78,10 +80,11 @@ static int make_server_ctx(void **state)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = make_certificate(key);
-	int fd = mkstemp(ca_file);
-	FILE *file = fdopen(fd, "w");
+	FILE *file;
 
 	(void)state;
+	snprintf(ca_file, sizeof(ca_file), "/tmp/test_fetch_tls_XXXXXX");
+	file = fdopen(mkstemp(ca_file), "w");
 	PEM_write_X509(file, x);
 	fclose(file);
 	server_ctx = SSL_CTX_new(TLS_server_method());
@@ -262,7 +265,7 @@ static void test_paused_at_every_piece_and_session_resumed(void **state)
 {
 	struct probe probes[2];
 	struct probe idler;
-	struct fetch_options options = {.ca_file = ca_file};
+	struct fetch_options options = {.ca_file = ca_file, .connect_to = connect_to};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool = fetch_pool_new(loop, &options);
 
@@ -293,7 +296,7 @@ static void test_paused_at_every_piece_and_session_resumed(void **state)
  * tell. */
 static void test_end_without_close_notify_is_an_end(void **state)
 {
-	struct fetch_options options = {.ca_file = ca_file};
+	struct fetch_options options = {.ca_file = ca_file, .connect_to = connect_to};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool = fetch_pool_new(loop, &options);
 	struct probe p;
@@ -312,7 +315,7 @@ static void test_end_without_close_notify_is_an_end(void **state)
 
 static void test_untrusted_certificate_is_a_connect_failure(void **state)
 {
-	struct fetch_options options = {0};
+	struct fetch_options options = {.connect_to = connect_to};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool = fetch_pool_new(loop, &options);
 	struct probe p;
@@ -331,7 +334,8 @@ static void test_untrusted_certificate_is_a_connect_failure(void **state)
 static struct probe fetch_through_proxy(const char *answer_to_connect)
 {
 	char proxy[64];
-	struct fetch_options options = {.ca_file = ca_file, .proxy = proxy};
+	struct fetch_options options = {
+		.ca_file = ca_file, .proxy = proxy, .connect_to = connect_to};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool;
 	struct probe p;
@@ -370,6 +374,7 @@ int main(void)
 		cmocka_unit_test(test_untrusted_certificate_is_a_connect_failure),
 		cmocka_unit_test(test_head_of_a_proxy_is_passed_over),
 	};
+	int failed;
 
 	unsetenv("https_proxy");
 	unsetenv("HTTPS_PROXY");
@@ -377,5 +382,10 @@ int main(void)
 	unsetenv("ALL_PROXY");
 	signal(SIGPIPE, SIG_IGN);
 	alarm(120);
-	return cmocka_run_group_tests(tests, make_server_ctx, free_server_ctx);
+	failed = cmocka_run_group_tests_name(
+		"our HTTP/1.1", tests, make_server_ctx, free_server_ctx);
+	connect_to = "nowhere.invalid:1:nowhere.invalid:1";
+	failed += cmocka_run_group_tests_name(
+		"libcurl's", tests, make_server_ctx, free_server_ctx);
+	return failed;
 }
