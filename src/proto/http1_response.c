@@ -4,6 +4,9 @@
 #include <llhttp.h>
 #include <stdlib.h>
 
+/* What on_headers_complete() answers when no body follows, whatever the head says. */
+enum { SKIP_BODY = 1 };
+
 enum { FIRST_HEADERS = 16, KEEP_HEADERS = 64, KEEP_TEXT_BYTES = 8 * 1024 };
 
 /* Of a header, in the text of the head. */
@@ -108,33 +111,40 @@ static int on_header_value_complete(llhttp_t *llhttp)
 	return 0;
 }
 
-static void make_headers(struct http1_response *r)
+static bool make_headers(struct http1_response *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		const struct span *s = &r->spans[i];
-		const char *name = r->text.data + s->at;
+		const char *name;
 
+		if (!s->name_bytes)
+			return false;
+		name = r->text.data + s->at;
 		r->headers[i] = (struct http_header){sv_make(name, s->name_bytes),
 			sv_trim(sv_make(name + s->name_bytes, s->value_bytes))};
 	}
+	return true;
 }
 
 static int on_headers_complete(llhttp_t *llhttp)
 {
 	struct http1_response *r = response_of(llhttp);
 
+	if (llhttp->status_code < 100 || llhttp->status_code > 999)
+		return HPE_USER;
 	if (llhttp->status_code < 200 && llhttp->status_code != 101)
-		return 0;
+		return SKIP_BODY;
+	if (!make_headers(r))
+		return HPE_USER;
 	r->has_head = true;
-	make_headers(r);
 	r->is_stopped = false;
 	r->ops->on_head(r->ctx);
 	if (llhttp->status_code == 101) {
 		r->is_complete = true;
 		return HPE_PAUSED;
 	}
-	if (r->to_head)
-		return 1; /* no body follows, whatever the head says */
+	if (r->to_head || llhttp->status_code == 204 || llhttp->status_code == 304)
+		return SKIP_BODY;
 	return r->is_stopped ? HPE_PAUSED : 0;
 }
 
