@@ -412,8 +412,10 @@ void conn_write_borrowed(struct conn *c, struct sv bytes)
 	piece = new_piece(c);
 	piece->is_borrowed = true;
 	/* Only ever read. */
-	piece->bytes = (struct buf){
-		.data = (char *)(uintptr_t)bytes.p, .len = bytes.n, .size = bytes.n, .cap = bytes.n};
+	piece->bytes = (struct buf){.data = (char *)(uintptr_t)bytes.p,
+		.len = bytes.n,
+		.size = bytes.n,
+		.cap = bytes.n};
 	c->queued += bytes.n;
 	if (backlog(c) > LIMIT_WRITE_HIGH_BYTES)
 		c->congested = true;

@@ -44,7 +44,7 @@ struct conn {
 	bool writing;  /* write_request is on its way, with the first pieces, or TLS records */
 	bool shutting; /* FIN follows the queue */
 	bool shut;
-	bool was_flushed; /* when it began to close */
+	bool was_flushed;     /* when it began to close */
 	struct buf out;	      /* end of the queue: collects one loop turn's writes */
 	struct piece *pieces; /* queue before out */
 	struct piece **pieces_end;

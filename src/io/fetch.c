@@ -47,8 +47,7 @@ static void on_idle(struct timer *t)
 	if (left_ms > 0)
 		timer_start(t, left_ms);
 	else
-		f->engine->fail(
-			f, FETCH_IDLE, "no data from upstream within the idle timeout");
+		f->engine->fail(f, FETCH_IDLE, "no data from upstream within the idle timeout");
 }
 
 static void on_total(struct timer *t)
@@ -58,8 +57,7 @@ static void on_total(struct timer *t)
 	if (f->released)
 		fetch_cancel(f);
 	else
-		f->engine->fail(
-			f, FETCH_TIMEOUT, "the request took longer than its total timeout");
+		f->engine->fail(f, FETCH_TIMEOUT, "the request took longer than its total timeout");
 }
 
 void fetch_stop_timers(struct fetch *f)

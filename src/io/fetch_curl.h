@@ -9,8 +9,7 @@
 
 struct fetch_curl_pool;
 
-struct fetch_curl_pool *fetch_curl_pool_new(
-	struct loop *loop, const struct fetch_options *options);
+struct fetch_curl_pool *fetch_curl_pool_new(struct loop *loop, const struct fetch_options *options);
 void fetch_curl_pool_free(struct fetch_curl_pool *p);
 struct fetch *fetch_curl_start(struct fetch_curl_pool *p, const struct fetch_request *r,
 	const struct fetch_ops *ops, void *arg);

@@ -19,7 +19,8 @@ struct fetch_engine {
 	/* Have bytes of the request gone out that fetch_touch() was not told of? */
 	bool (*has_moved)(struct fetch *f);
 	/* The final head; status 0 before it. */
-	const struct http_header *(*head)(const struct fetch *f, int *ret_status, size_t *ret_count);
+	const struct http_header *(*head)(
+		const struct fetch *f, int *ret_status, size_t *ret_count);
 };
 
 struct fetch {
@@ -41,8 +42,8 @@ struct fetch {
 /* Once, for storage that is used for one fetch after the other. */
 void fetch_init(struct fetch *f, const struct fetch_engine *engine, struct loop *loop);
 /* A new fetch: its total time begins. */
-void fetch_begin(struct fetch *f, const struct fetch_request *r, const struct fetch_ops *ops,
-	void *arg);
+void fetch_begin(
+	struct fetch *f, const struct fetch_request *r, const struct fetch_ops *ops, void *arg);
 /* The request goes out: the idle time begins. */
 void fetch_begin_sending(struct fetch *f);
 /* And is not counted any more, until it goes out again. */

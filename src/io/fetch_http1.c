@@ -12,7 +12,7 @@
 enum {
 	DEFAULT_CONNECT_MS = 10 * 1000,
 	DEFAULT_IDLE_CONNECTIONS = 256,
-	SPARE_FETCHES = 256,	   /* kept for reuse */
+	SPARE_FETCHES = 256,	    /* kept for reuse */
 	KEEP_HEAD_BYTES = 8 * 1024, /* of a spare one's request head */
 	URL_BYTES = 16 * 1024,
 };
@@ -24,8 +24,8 @@ enum {
  */
 enum state {
 	STATE_SPARE,
-	STATE_FAULTY,	 /* cannot be sent, which is told at the end of the loop turn */
-	STATE_WAIT,	 /* for a connection: the origin has as many as it may */
+	STATE_FAULTY, /* cannot be sent, which is told at the end of the loop turn */
+	STATE_WAIT,   /* for a connection: the origin has as many as it may */
 	STATE_DIAL,
 	STATE_RUN,	 /* on its connection; NULL when that was lost while bytes are held */
 	STATE_DONE,	 /* in on_done */
@@ -42,13 +42,13 @@ struct http1_fetch {
 	struct origin *origin;
 	struct dial *dial;
 	struct conn *conn;
-	bool counted;	/* in origin_busy() */
-	bool to_head;	/* HEAD */
-	bool fresh;	/* on a connection of its own */
-	bool reused;	/* its connection has been */
-	bool begun;	/* bytes of the response have come */
-	bool behind;	/* the response was stopped inside of a read; held has the rest of it */
-	bool lost;	/* meanwhile the connection has ended */
+	bool counted;	  /* in origin_busy() */
+	bool to_head;	  /* HEAD */
+	bool fresh;	  /* on a connection of its own */
+	bool reused;	  /* its connection has been */
+	bool begun;	  /* bytes of the response have come */
+	bool behind;	  /* the response was stopped inside of a read; held has the rest of it */
+	bool lost;	  /* meanwhile the connection has ended */
 	bool was_flushed; /* and the request had been sent */
 	int64_t connect_timeout_ms;
 	int64_t connect_us;
@@ -377,8 +377,7 @@ static bool take(struct http1_fetch *f, struct sv bytes)
 /* Before anything of the request has gone out. */
 static bool is_early(const struct http1_fetch *f)
 {
-	return f->reused && !f->begun &&
-	       conn_queued_bytes(f->conn) >= f->head.len + f->body.n;
+	return f->reused && !f->begun && conn_queued_bytes(f->conn) >= f->head.len + f->body.n;
 }
 
 static void on_read(struct conn *c, struct sv bytes)
@@ -478,8 +477,8 @@ static void on_dialed(void *arg, const struct dial_result *r)
 static void dial(struct http1_fetch *f)
 {
 	f->state = STATE_DIAL;
-	f->dial = dial_start(f->pool->dialer, origin_url(f->origin), f->connect_timeout_ms,
-		on_dialed, f);
+	f->dial = dial_start(
+		f->pool->dialer, origin_url(f->origin), f->connect_timeout_ms, on_dialed, f);
 }
 
 static void connect_or_wait(struct http1_fetch *f)
@@ -668,9 +667,9 @@ struct fetch_http1_pool *fetch_http1_pool_new(
 	p->dialer = dialer_new(loop, &dialing);
 	p->takes_plain = dialer_reaches(p->dialer, "http://localhost");
 	p->takes_tls = !options->http2 && dialer_reaches(p->dialer, "https://localhost");
-	p->conns = kept_conns_new(loop, options->idle_connections
-						? (size_t)options->idle_connections
-						: DEFAULT_IDLE_CONNECTIONS);
+	p->conns =
+		kept_conns_new(loop, options->idle_connections ? (size_t)options->idle_connections
+							       : DEFAULT_IDLE_CONNECTIONS);
 	p->max_per_host = (size_t)options->max_connections_per_host;
 	p->waiting_end = &p->waiting;
 	return p;

@@ -14,7 +14,8 @@
 
 struct fetch_http1_pool;
 
-/* NULL when all is libcurl's: options want all requests to go somewhere else than their URL says. */
+/* NULL when all is libcurl's: options want all requests to go somewhere else than their URL says.
+ */
 struct fetch_http1_pool *fetch_http1_pool_new(
 	struct loop *loop, const struct fetch_options *options);
 void fetch_http1_pool_free(struct fetch_http1_pool *p);

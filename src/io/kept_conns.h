@@ -1,7 +1,7 @@
 /*
- * Connections that are kept between requests, by origin: scheme, host, port. One that says something
- * or ends while it is kept is closed; so are the oldest ones when there are too many. An idle
- * connection has no timer: how old it is counts when the next one is wanted. Owner: a pool of
+ * Connections that are kept between requests, by origin: scheme, host, port. One that says
+ * something or ends while it is kept is closed; so are the oldest ones when there are too many. An
+ * idle connection has no timer: how old it is counts when the next one is wanted. Owner: a pool of
  * requests; origins live as long as it.
  */
 #ifndef IO_KEPT_CONNS_H

@@ -4,8 +4,8 @@
 
 #include "io/fetch.h"
 
-/* A name or value that would break the head: -EINVAL; more than LIMIT_REQUEST_HEAD_BYTES: -EMSGSIZE.
- * Otherwise 0 and the bytes that the lines take, at most. */
+/* A name or value that would break the head: -EINVAL; more than LIMIT_REQUEST_HEAD_BYTES:
+ * -EMSGSIZE. Otherwise 0 and the bytes that the lines take, at most. */
 int request_head_check(
 	const struct http_header *headers, size_t count, size_t *ret_bytes) MUST_CHECK;
 /* Do length and coding of the body depend on this header, so that callers have no say in it? */

@@ -27,8 +27,7 @@ void http1_response_reset(struct http1_response *r, bool to_head);
  * LIMIT_RESPONSE_HEADERS_COUNT. To be called until it is not 0, also with the bytes that were left
  * at a stop, if only none: these, too, may complete it.
  */
-int http1_response_feed(
-	struct http1_response *r, struct sv chunk, size_t *ret_used) MUST_CHECK;
+int http1_response_feed(struct http1_response *r, struct sv chunk, size_t *ret_used) MUST_CHECK;
 /* For callbacks: the feed that they come from uses no bytes behind theirs. */
 void http1_response_stop(struct http1_response *r);
 /* The peer sends no more: 1 when that ends the body, -EBADMSG when something is missing. */
@@ -37,8 +36,7 @@ int http1_response_end(struct http1_response *r) MUST_CHECK;
 /* 0 before the final head. */
 int http1_response_status(const struct http1_response *r);
 /* Of the final head; views stand until the reset. */
-const struct http_header *http1_response_headers(
-	const struct http1_response *r, size_t *ret_count);
+const struct http_header *http1_response_headers(const struct http1_response *r, size_t *ret_count);
 /* Of a complete one: do version and Connection allow another request behind it? */
 bool http1_response_keeps_alive(const struct http1_response *r);
 

@@ -185,9 +185,9 @@ static void test_request_on_a_fresh_connection_goes_out_once(void **state)
 	server_start(serve_but_not_second);
 	pool_open((struct fetch_options){0});
 	fetch_next((struct fetch_request){0}, FETCH_OK);
-	fetch_next((struct fetch_request){.method = "POST",
-			   .body = SV("{}"),
-			   .fresh_connection = true},
+	fetch_next(
+		(struct fetch_request){
+			.method = "POST", .body = SV("{}"), .fresh_connection = true},
 		FETCH_TRUNCATED);
 	pool_close();
 	server_stop();
@@ -266,14 +266,18 @@ static void test_who_waits_for_a_connection_may_be_cancelled(void **state)
 
 /* A user who pauses wherever he can. */
 
+/* In one piece. */
 static void send_chunks(struct connection *c)
 {
-	char text[8192] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+	struct buf text;
 
+	buf_init(&text, KIB(8));
+	buf_add_lit(&text, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
 	for (int i = 0; i < 100; i++)
-		strcat(text, "3\r\nabc\r\n");
-	strcat(text, "0\r\nT: 1\r\n\r\n");
-	send_text(c, text);
+		buf_add_lit(&text, "3\r\nabc\r\n");
+	buf_add_lit(&text, "0\r\nT: 1\r\n\r\n");
+	send_all(c, text.data, text.len);
+	buf_fini(&text);
 }
 
 static void serve_chunks(struct connection *c)
@@ -322,8 +326,7 @@ static void check_pausing(void (*script)(struct connection *c), int connections)
 	server_start(script);
 	pool_open((struct fetch_options){0});
 	for (int i = 0; i < 2; i++) {
-		struct probe p = {
-			.on_head = pause_it, .on_data = pause_it, .on_done = stop_timer};
+		struct probe p = {.on_head = pause_it, .on_data = pause_it, .on_done = stop_timer};
 
 		timer_init(&p.timer, loop, resume_it);
 		probe_start(&p, (struct fetch_request){.idle_timeout_ms = 20000});

@@ -385,7 +385,6 @@ int main(void)
 	failed = cmocka_run_group_tests_name(
 		"our HTTP/1.1", tests, make_server_ctx, free_server_ctx);
 	connect_to = "nowhere.invalid:1:nowhere.invalid:1";
-	failed += cmocka_run_group_tests_name(
-		"libcurl's", tests, make_server_ctx, free_server_ctx);
+	failed += cmocka_run_group_tests_name("libcurl's", tests, make_server_ctx, free_server_ctx);
 	return failed;
 }
