@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "io/fetch_conf.h"
+#include "proto/no_proxy.h"
 #include "proto/url.h"
 #include "slots/usage_text.h"
 #include "version.h"
@@ -195,8 +196,7 @@ static bool spares_loopback(void)
 
 	if (!told)
 		told = environment("NO_PROXY");
-	return told &&
-	       (strcmp(told, "*") == 0 || strstr(told, "127.0.0.1") || strstr(told, "127.0.0.0/8"));
+	return told && no_proxy_names(sv_cstr(told), SV("127.0.0.1"));
 }
 
 static void check_proxies(struct doctor *d)

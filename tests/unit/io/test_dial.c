@@ -566,6 +566,38 @@ static void test_what_a_dialer_reaches(void **state)
 	loop_free(loop);
 }
 
+/* The proxy is HTTP's, which no plain connection goes through. */
+static void test_a_spared_host_needs_no_proxy(void **state)
+{
+	struct dialer_options options = {.proxy = NULL};
+	struct dialer *d;
+	struct probe p;
+
+	(void)state;
+	server_open("127.0.0.1:0");
+	proxy_url = "http://127.0.0.1:1";
+	setenv("no_proxy", "other.example,127.0.0.0/8", 1);
+	p = dial_once("http", "127.0.0.1", NULL);
+	proxy_url = "";
+	assert_echoed(&p);
+	loop = loop_new();
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	d = dialer_new(loop, &options);
+	assert_true(dialer_reaches(d, "ws://127.0.0.2/"));
+	assert_true(dialer_reaches(d, "ws://a.other.example/"));
+	assert_false(dialer_reaches(d, "ws://another.example/"));
+	setenv("no_proxy", "", 1);
+	setenv("NO_PROXY", "another.example", 1);
+	assert_false(dialer_reaches(d, "ws://127.0.0.2/"));
+	assert_true(dialer_reaches(d, "ws://another.example/"));
+	dialer_free(d);
+	loop_run(loop);
+	loop_free(loop);
+	unsetenv("no_proxy");
+	unsetenv("NO_PROXY");
+	unsetenv("http_proxy");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,9 +610,12 @@ int main(void)
 		cmocka_unit_test(test_connect_of_an_http_proxy),
 		cmocka_unit_test(test_socks_proxy),
 		cmocka_unit_test(test_what_a_dialer_reaches),
+		cmocka_unit_test(test_a_spared_host_needs_no_proxy),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	unsetenv("no_proxy");
+	unsetenv("NO_PROXY");
 	alarm(120);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
