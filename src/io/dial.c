@@ -170,20 +170,12 @@ static void succeed(struct dial *d, struct conn *c)
 	finish(d, (struct dial_result){.conn = c, .outcome = FETCH_OK, .message = ""});
 }
 
-static void on_unused_closed(struct conn *c, enum conn_end why)
-{
-	(void)c;
-	(void)why;
-}
-
-static const struct conn_ops unused_ops = {.on_closed = on_unused_closed};
-
 /* Its end is nobody's any more. */
 static void drop_conn(struct dial *d)
 {
 	if (!d->conn)
 		return;
-	conn_set_owner(d->conn, &unused_ops, NULL);
+	conn_disown(d->conn);
 	conn_close_now(d->conn, CONN_END_LOCAL);
 	d->conn = NULL;
 }
@@ -212,7 +204,7 @@ static void on_handshake(void *arg, const char *error)
 		return;
 	}
 	conn_read_stop(c);
-	conn_set_owner(c, &unused_ops, NULL);
+	conn_disown(c);
 	d->conn = NULL;
 	succeed(d, c);
 }

@@ -265,14 +265,16 @@ static void test_tls_connection_carries_bytes(void **state)
 static void test_bad_certificates_are_refused(void **state)
 {
 	static const struct {
-		const char *names;
+		const char *host, *names;
 		long seconds;
 		bool trusted;
 		const char *told;
 	} rows[] = {
-		{"DNS:other.example", 3600, true, "IP address mismatch"},
-		{"IP:127.0.0.1", -3600, true, "expired"},
-		{"IP:127.0.0.1", 3600, false, "self-signed"},
+		{"127.0.0.1", "DNS:other.example", 3600, true, "IP address mismatch"},
+		{"localhost", "DNS:local*,DNS:*.localhost,IP:127.0.0.1", 3600, true,
+			"hostname mismatch"},
+		{"127.0.0.1", "IP:127.0.0.1", -3600, true, "expired"},
+		{"127.0.0.1", "IP:127.0.0.1", 3600, false, "self-signed"},
 	};
 	struct probe p;
 
@@ -280,7 +282,7 @@ static void test_bad_certificates_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		tls_open(rows[i].names, rows[i].seconds);
 		server_open("tls://127.0.0.1:0");
-		p = dial_once("https", "127.0.0.1", rows[i].trusted ? ca_file : NULL);
+		p = dial_once("https", rows[i].host, rows[i].trusted ? ca_file : NULL);
 		tls_close();
 		assert_null(p.conn);
 		assert_int_equal(p.outcome, FETCH_CONNECT);
