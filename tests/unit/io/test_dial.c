@@ -2,6 +2,7 @@
  * dial against a listener of ours on the same loop: plain and TLS connections that carry bytes
  * both ways, certificates that are refused, nobody listening, time over, and cancelling.
  */
+#include "cert_rig.h"
 #include "io/dial.h"
 #include "io/tls_server.h"
 
@@ -14,9 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include <cmocka.h>
 
@@ -64,8 +63,10 @@ static void on_accept(void *arg, struct conn *c)
 	conn_read_start(c);
 }
 
-static void write_pem(EVP_PKEY *key, X509 *x)
+static void write_pem(const char *names, long seconds)
 {
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = make_certificate(key, names, seconds);
 	FILE *file = fdopen(mkstemp(ca_file), "w");
 
 	PEM_write_X509(file, x);
@@ -73,28 +74,6 @@ static void write_pem(EVP_PKEY *key, X509 *x)
 	file = fdopen(mkstemp(key_file), "w");
 	PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
 	fclose(file);
-}
-
-/* Its names are given, and how many seconds it is still valid. */
-static void make_certificate(const char *names, long seconds)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	X509_NAME *name = X509_get_subject_name(x);
-	X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
-
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -7200);
-	X509_gmtime_adj(X509_getm_notAfter(x), seconds);
-	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(
-		name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
-	X509_set_issuer_name(x, name);
-	X509_add_ext(x, san, -1);
-	X509_EXTENSION_free(san);
-	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-	write_pem(key, x);
 	X509_free(x);
 	EVP_PKEY_free(key);
 }
@@ -116,7 +95,7 @@ static void tls_open(const char *names, long seconds)
 	struct tls_problem problem;
 	struct tls_pair *pair;
 
-	make_certificate(names, seconds);
+	write_pem(names, seconds);
 	assert_int_equal(tls_pair_load(ca_file, key_file, &pair, &problem), 0);
 	tls = tls_server_new(&options);
 	assert_int_equal(tls_server_use(tls, pair, false, &problem), 0);

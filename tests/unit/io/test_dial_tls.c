@@ -2,14 +2,12 @@
  * dial's TLS against OpenSSL in a thread, with a certificate made for the run: sessions are resumed
  * at the same host and port only, old versions are refused, ALPN asks for HTTP/1.1.
  */
+#include "cert_rig.h"
 #include "io/dial.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -49,27 +47,6 @@ struct probe {
 
 /* --- the server --- */
 
-static X509 *make_certificate(EVP_PKEY *key)
-{
-	X509 *x = X509_new();
-	X509_NAME *name = X509_get_subject_name(x);
-	X509_EXTENSION *san =
-		X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1,DNS:localhost");
-
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -60);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(
-		name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
-	X509_set_issuer_name(x, name);
-	X509_add_ext(x, san, -1);
-	X509_EXTENSION_free(san);
-	assert(X509_sign(x, key, EVP_sha256()) > 0);
-	return x;
-}
-
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n, const unsigned char *in,
 	unsigned in_bytes, void *arg)
 {
@@ -84,7 +61,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *n, const 
 static int make_context(void **state)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = make_certificate(key);
+	X509 *x = make_certificate(key, "IP:127.0.0.1,DNS:localhost", 3600);
 	FILE *file = fdopen(mkstemp(ca_file), "w");
 
 	(void)state;
