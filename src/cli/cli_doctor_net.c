@@ -118,8 +118,7 @@ static void check_socket_host(struct doctor *d, const json_t *host)
 	cli_doctor_tell(d, DOCTOR_WARN, "sockets",
 		"the log says why (upstream.websocket): a proxy that takes none? config set "
 		"upstream.transport http ends the attempts",
-		"%.300s has refused a WebSocket; turns go there over HTTP for another %s", name,
-		span);
+		"%.300s takes no WebSockets; turns go there over HTTP for another %s", name, span);
 }
 
 /* Of a relay that runs and may open WebSockets to upstream. */

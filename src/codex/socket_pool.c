@@ -154,6 +154,23 @@ struct socket_counts socket_pool_counts(const struct socket_pool *p)
 	return counts;
 }
 
+bool socket_pool_host(const struct socket_pool *p, size_t index, struct socket_host *ret)
+{
+	const struct host *h;
+	int64_t left_ms;
+
+	if (index >= p->host_count)
+		return false;
+	h = &p->hosts[index];
+	left_ms = h->refused_until_ms - loop_now_ms(p->loop);
+	*ret = (struct socket_host){
+		.name = sv_cstr(h->name),
+		.takes_sockets = h->proved,
+		.http_for_ms = left_ms > 0 ? left_ms : 0,
+	};
+	return true;
+}
+
 /* --- hosts --- */
 
 static struct sv host_name(const char *url)
@@ -181,23 +198,6 @@ static struct host *host_of(struct socket_pool *p, const char *url)
 	h = &p->hosts[p->host_count++];
 	sv_cut(name, h->name, sizeof(h->name));
 	return h;
-}
-
-bool socket_pool_host(const struct socket_pool *p, size_t index, struct socket_host *ret)
-{
-	const struct host *h;
-	int64_t left_ms;
-
-	if (index >= p->host_count)
-		return false;
-	h = &p->hosts[index];
-	left_ms = h->refused_until_ms - loop_now_ms(p->loop);
-	*ret = (struct socket_host){
-		.name = sv_cstr(h->name),
-		.takes_sockets = h->proved,
-		.http_for_ms = left_ms > 0 ? left_ms : 0,
-	};
-	return true;
 }
 
 /* The account's verdict, not the host's. */

@@ -144,7 +144,7 @@ def test_doctor_tells_of_a_host_that_refuses(sim, findable):
     [finding] = doctor(findable)
     assert finding["level"] == "warn" and "upstream.websocket" in finding["advice"]
     assert finding["message"].startswith(
-        f"{host_of(sim)} has refused a WebSocket; turns go there over HTTP for another ")
+        f"{host_of(sim)} takes no WebSockets; turns go there over HTTP for another ")
 
 
 def test_doctor_is_silent_where_none_are_wanted(sim):
