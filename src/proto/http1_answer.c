@@ -210,9 +210,7 @@ int http1_answer_feed(struct http1_answer *a, struct sv chunk, size_t *ret_used)
 
 int http1_answer_end(struct http1_answer *a)
 {
-	llhttp_errno_t code = llhttp_finish(&a->llhttp);
-
-	(void)code;
+	(void)llhttp_finish(&a->llhttp); /* calls on_message_complete() if that ends the body */
 	return a->is_complete ? 1 : -EBADMSG;
 }
 
