@@ -528,8 +528,7 @@ void conn_tls_free(struct conn *c)
 {
 	struct conn_tls *t = c->tls;
 
-	/* A session is none the worse for how its connection ends; OpenSSL would resume it only
-	 * after a proper end. */
+	/* OpenSSL would not resume a session whose connection ended without a close_notify. */
 	if (!t->server && t->open && !t->failed)
 		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);

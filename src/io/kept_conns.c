@@ -24,6 +24,7 @@ struct origin {
 	struct kept_conns *all;
 	struct origin *next, **prev;
 	bool tls;
+	bool is_reached;
 	uint16_t port;
 	char *host;
 	char *url;
@@ -36,6 +37,8 @@ struct origin {
 struct kept_conns {
 	struct loop *loop;
 	size_t most;
+	bool (*reaches)(void *arg, const char *url);
+	void *arg;
 	struct origin *origins; /* the last one used is the first */
 	size_t origin_count;
 	struct kept *youngest, *oldest;
@@ -45,17 +48,9 @@ struct kept_conns {
 
 /* Kept connections. */
 
-static void on_unused_closed(struct conn *c, enum conn_end why)
-{
-	(void)c;
-	(void)why;
-}
-
 void kept_conns_close(struct conn *c)
 {
-	static const struct conn_ops unused = {.on_closed = on_unused_closed};
-
-	conn_set_owner(c, &unused, NULL);
+	conn_disown(c);
 	conn_close_now(c, CONN_END_LOCAL);
 }
 
@@ -244,6 +239,7 @@ static struct origin *new_origin(struct kept_conns *k, const struct url *parts)
 		buf_addf(&url, ":%u", (unsigned)o->port);
 	o->url = mem_strdup(buf_cstr(&url));
 	buf_fini(&url);
+	o->is_reached = k->reaches(k->arg, o->url);
 	return o;
 }
 
@@ -289,6 +285,11 @@ void origin_unref(struct origin *o)
 	o->users--;
 }
 
+bool origin_is_reached(const struct origin *o)
+{
+	return o->is_reached;
+}
+
 const char *origin_url(const struct origin *o)
 {
 	return o->url;
@@ -301,12 +302,15 @@ struct sv origin_authority(const struct origin *o)
 
 /* Life. */
 
-struct kept_conns *kept_conns_new(struct loop *loop, size_t most)
+struct kept_conns *kept_conns_new(
+	struct loop *loop, size_t most, bool (*reaches)(void *arg, const char *url), void *arg)
 {
 	struct kept_conns *k = mem_zalloc(sizeof(*k));
 
 	k->loop = loop;
 	k->most = most;
+	k->reaches = reaches;
+	k->arg = arg;
 	return k;
 }
 

@@ -13,12 +13,16 @@
 struct kept_conns;
 struct origin;
 
-struct kept_conns *kept_conns_new(struct loop *loop, size_t most);
+/* reaches tells of each new origin, by its URL, whether connections to it are for here. */
+struct kept_conns *kept_conns_new(
+	struct loop *loop, size_t most, bool (*reaches)(void *arg, const char *url), void *arg);
 /* Closes them. */
 void kept_conns_free(struct kept_conns *k);
 /* Held by the caller until origin_unref(). url has been parsed into parts, whose views it has. */
 struct origin *kept_conns_origin(struct kept_conns *k, const struct url *parts);
 void origin_unref(struct origin *o);
+/* What reaches() said. */
+bool origin_is_reached(const struct origin *o);
 /* "https://host:8443", to be dialed. */
 const char *origin_url(const struct origin *o);
 /* "host:8443", as the Host header has it: without the scheme's own port. */

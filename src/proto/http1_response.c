@@ -115,13 +115,16 @@ static bool make_headers(struct http1_response *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		const struct span *s = &r->spans[i];
-		const char *name;
+		const char *name = r->text.data; /* NULL when no text has come */
+		struct http_header *h = &r->headers[i];
 
 		if (!s->name_bytes)
 			return false;
-		name = r->text.data + s->at;
-		r->headers[i] = (struct http_header){sv_make(name, s->name_bytes),
-			sv_trim(sv_make(name + s->name_bytes, s->value_bytes))};
+		name += s->at;
+		h->name = sv_make(name, s->name_bytes);
+		h->value = sv_trim(sv_make(name + s->name_bytes, s->value_bytes));
+		if (!http_is_token(h->name) || !http_is_field_value(h->value))
+			return false;
 	}
 	return true;
 }
@@ -216,27 +219,45 @@ void http1_response_reset(struct http1_response *r, bool to_head)
 	r->keeps_alive = false;
 }
 
-int http1_response_feed(struct http1_response *r, struct sv chunk, size_t *ret_used)
+static int execute(struct http1_response *r, struct sv piece, size_t *ret_used)
 {
 	llhttp_errno_t code;
 
-	*ret_used = 0;
-	if (chunk.n == 0)
-		chunk.p = ""; /* llhttp takes NULL for "outside of a body" */
 	if (llhttp_get_errno(&r->llhttp) == HPE_PAUSED)
 		llhttp_resume(&r->llhttp);
-	code = llhttp_execute(&r->llhttp, chunk.p, chunk.n);
+	code = llhttp_execute(&r->llhttp, piece.p, piece.n);
+	*ret_used = piece.n;
 	if (code == HPE_PAUSED)
-		*ret_used = (size_t)(llhttp_get_error_pos(&r->llhttp) - chunk.p);
-	else if (code == HPE_OK)
-		*ret_used = chunk.n;
+		*ret_used = (size_t)(llhttp_get_error_pos(&r->llhttp) - piece.p);
 	if (r->is_complete)
 		return 1;
-	if (code != HPE_OK && code != HPE_PAUSED)
-		return -EBADMSG;
-	if (!r->has_head)
-		r->head_bytes += *ret_used;
-	return r->head_bytes > LIMIT_RESPONSE_HEAD_BYTES ? -EBADMSG : 0;
+	return code == HPE_OK || code == HPE_PAUSED ? 0 : -EBADMSG;
+}
+
+int http1_response_feed(struct http1_response *r, struct sv chunk, size_t *ret_used)
+{
+	size_t room = LIMIT_RESPONSE_HEAD_BYTES - r->head_bytes, used = 0;
+	struct sv piece = chunk;
+	int rc;
+
+	/* llhttp takes NULL for "outside of a body". */
+	if (chunk.n == 0)
+		piece.p = "";
+	/* So far a head may go, however the bytes are cut. */
+	if (!r->has_head && piece.n > room)
+		piece.n = room;
+	rc = execute(r, piece, &used);
+	if (rc == 0 && !r->has_head) {
+		r->head_bytes += used;
+		if (r->head_bytes == LIMIT_RESPONSE_HEAD_BYTES)
+			return -EBADMSG;
+	}
+	*ret_used = used;
+	if (rc || used < piece.n || used == chunk.n)
+		return rc;
+	rc = execute(r, sv_from(chunk, used), &used);
+	*ret_used += used;
+	return rc;
 }
 
 void http1_response_stop(struct http1_response *r)
