@@ -64,7 +64,7 @@ struct fetch_http1_pool {
 	struct loop *loop;
 	struct dialer *dialer;
 	struct kept_conns *conns;
-	bool takes_plain, takes_tls;
+	bool takes_tls;
 	size_t max_per_host; /* 0: no limit */
 	struct http1_fetch *live;
 	struct http1_fetch *spare;
@@ -553,24 +553,29 @@ static bool has_dot_segment(struct sv path)
 	return sv_find(path, SV("/.")) >= 0;
 }
 
-static bool takes(const struct fetch_http1_pool *p, const struct url *parts)
+static bool may_take(const struct fetch_http1_pool *p, const struct url *parts)
 {
-	return (parts->scheme.n == 5 ? p->takes_tls : p->takes_plain) &&
-	       !has_dot_segment(parts->path);
+	return (p->takes_tls || sv_eq(parts->scheme, SV("http"))) && !has_dot_segment(parts->path);
 }
 
 struct fetch *fetch_http1_start(struct fetch_http1_pool *p, const struct fetch_request *r,
 	const struct fetch_ops *ops, void *arg)
 {
 	struct sv url = sv_cstr(r->url);
+	struct origin *origin;
 	struct http1_fetch *f;
 	struct url parts;
 
-	if (url.n > URL_BYTES / 2 || url_parse(url, &parts) || !takes(p, &parts))
+	if (url.n > URL_BYTES / 2 || url_parse(url, &parts) || !may_take(p, &parts))
 		return NULL;
+	origin = kept_conns_origin(p->conns, &parts);
+	if (!origin_is_reached(origin)) {
+		origin_unref(origin);
+		return NULL;
+	}
 	f = fetch_new(p);
 	fetch_begin(&f->base, r, ops, arg);
-	f->origin = kept_conns_origin(p->conns, &parts);
+	f->origin = origin;
 	begin(f, r, sv_from(url, (size_t)(parts.path.p - url.p)));
 	return &f->base;
 }
@@ -653,11 +658,17 @@ static const struct fetch_engine engine = {
 
 /* The pool. */
 
+static bool reaches(void *dialer, const char *url)
+{
+	return dialer_reaches(dialer, url);
+}
+
 struct fetch_http1_pool *fetch_http1_pool_new(
 	struct loop *loop, const struct fetch_options *options)
 {
 	const struct dialer_options dialing = {
 		.ca_file = options->ca_file, .proxy = options->proxy};
+	size_t idle_connections = DEFAULT_IDLE_CONNECTIONS;
 	struct fetch_http1_pool *p;
 
 	if (options->unix_socket || options->connect_to)
@@ -665,11 +676,10 @@ struct fetch_http1_pool *fetch_http1_pool_new(
 	p = mem_zalloc(sizeof(*p));
 	p->loop = loop;
 	p->dialer = dialer_new(loop, &dialing);
-	p->takes_plain = dialer_reaches(p->dialer, "http://localhost");
-	p->takes_tls = !options->http2 && dialer_reaches(p->dialer, "https://localhost");
-	p->conns =
-		kept_conns_new(loop, options->idle_connections ? (size_t)options->idle_connections
-							       : DEFAULT_IDLE_CONNECTIONS);
+	p->takes_tls = !options->http2;
+	if (options->idle_connections)
+		idle_connections = (size_t)options->idle_connections;
+	p->conns = kept_conns_new(loop, idle_connections, reaches, p->dialer);
 	p->max_per_host = (size_t)options->max_connections_per_host;
 	p->waiting_end = &p->waiting;
 	return p;
