@@ -29,11 +29,13 @@ void fetch_note_bytes(struct fetch *f)
 static void start_idle(struct fetch *f)
 {
 	fetch_touch(f);
+	f->overdue = false;
 	if (f->idle_timeout_ms > 0 && !f->paused)
 		timer_start(&f->idle, f->idle_timeout_ms);
 }
 
-/* Bytes only note the time: the timer is not moved for each of them. */
+/* Bytes only note the time: the timer is not moved for each of them. A loop that was kept from
+ * running hears of its timers before its sockets, so that these are asked before the verdict. */
 static void on_idle(struct timer *t)
 {
 	struct fetch *f = CONTAINER_OF(t, struct fetch, idle);
@@ -44,10 +46,15 @@ static void on_idle(struct timer *t)
 	if (f->engine->has_moved(f))
 		fetch_touch(f);
 	left_ms = f->active_ms + f->idle_timeout_ms - loop_now_ms(f->loop);
-	if (left_ms > 0)
+	if (left_ms > 0) {
+		f->overdue = false;
 		timer_start(t, left_ms);
-	else
+	} else if (!f->overdue) {
+		f->overdue = true;
+		timer_start(t, 0);
+	} else {
 		f->engine->fail(f, FETCH_IDLE, "no data from upstream within the idle timeout");
+	}
 }
 
 static void on_total(struct timer *t)

@@ -30,6 +30,7 @@ struct fetch {
 	void *arg;
 	bool paused;   /* by the user */
 	bool released; /* the user is gone: no callbacks, the rest of the body is skipped */
+	bool overdue;  /* the idle time is over, and the sockets are looked at once more */
 	bool sending;  /* the request is going out, or has gone: the idle time counts */
 	int64_t start_us;
 	int64_t first_byte_us;
