@@ -42,6 +42,7 @@ static int port;
 static pthread_t thread;
 static const char *proxy_answer; /* the server plays a proxy first and says this to CONNECT */
 static bool cut_off;		 /* the server drops TCP without a close_notify, no length given */
+static bool keep_open;		 /* the server takes one request after the other */
 static atomic_int accepted;
 static atomic_int resumed;
 /* Not NULL: libcurl's HTTP is used, for whoever is connected elsewhere than a URL says. */
@@ -95,7 +96,8 @@ static bool answer_as_proxy(int fd)
 	return strstr(proxy_answer, " 200 ") != NULL;
 }
 
-static void answer(SSL *ssl)
+/* False when the connection ends with it. */
+static bool answer(SSL *ssl)
 {
 	static char piece[251 * 100];
 	char request[4096] = "";
@@ -103,13 +105,15 @@ static void answer(SSL *ssl)
 
 	while (n < sizeof(request) - 1 && !strstr(request, "\r\n\r\n")) {
 		if (SSL_read(ssl, request + n, 1) != 1)
-			return;
+			return false;
 		n++;
 	}
 	for (size_t i = 0; i < sizeof(piece); i++)
 		piece[i] = pattern(i);
 	n = (size_t)snprintf(request, sizeof(request), "HTTP/1.1 200 OK\r\n%s\r\n",
-		cut_off ? "" : "Content-Length: 3000000\r\nConnection: close\r\n");
+		cut_off	    ? ""
+		: keep_open ? "Content-Length: 3000000\r\n"
+			    : "Content-Length: 3000000\r\nConnection: close\r\n");
 	SSL_write(ssl, request, (int)n);
 	for (size_t sent = 0; sent < BODY_BYTES;) {
 		size_t offset = sent % sizeof(piece);
@@ -117,11 +121,12 @@ static void answer(SSL *ssl)
 
 		n = sizeof(piece) - offset < left ? sizeof(piece) - offset : left;
 		if (SSL_write(ssl, piece + offset, (int)n) <= 0)
-			return;
+			return false;
 		sent += n;
 	}
-	if (!cut_off)
+	if (!cut_off && !keep_open)
 		SSL_shutdown(ssl);
+	return keep_open;
 }
 
 static void *run_server(void *arg)
@@ -136,7 +141,8 @@ static void *run_server(void *arg)
 		if ((!proxy_answer || answer_as_proxy(fd)) && SSL_accept(ssl) == 1) {
 			if (SSL_session_reused(ssl))
 				atomic_fetch_add(&resumed, 1);
-			answer(ssl);
+			while (answer(ssl))
+				;
 		}
 		SSL_free(ssl);
 		close(fd);
@@ -150,6 +156,7 @@ static void server_start(void)
 	socklen_t n = sizeof(address);
 
 	cut_off = false;
+	keep_open = false;
 	proxy_answer = NULL;
 	atomic_store(&accepted, 0);
 	atomic_store(&resumed, 0);
@@ -270,6 +277,29 @@ static void test_paused_at_every_piece_and_session_resumed(void **state)
 	assert_int_equal(atomic_load(&resumed), 1);
 }
 
+static void test_connection_is_reused(void **state)
+{
+	struct fetch_options options = {.ca_file = ca_file, .connect_to = connect_to};
+	struct loop *loop = loop_new();
+	struct fetch_pool *pool = fetch_pool_new(loop, &options);
+
+	(void)state;
+	server_start();
+	keep_open = true;
+	for (int i = 0; i < 3; i++) {
+		struct probe p = fetch_one(loop, pool);
+
+		assert_int_equal(p.outcome, FETCH_OK);
+		assert_int_equal(p.body_bytes, BODY_BYTES);
+		assert_true(p.body_is_right);
+	}
+	fetch_pool_free(pool);
+	loop_run(loop);
+	loop_free(loop);
+	server_stop();
+	assert_int_equal(atomic_load(&accepted), 1);
+}
+
 /* libcurl asks OpenSSL to take it for an end: whether the stream was whole is for its reader to
  * tell. */
 static void test_end_without_close_notify_is_an_end(void **state)
@@ -348,6 +378,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paused_at_every_piece_and_session_resumed),
+		cmocka_unit_test(test_connection_is_reused),
 		cmocka_unit_test(test_end_without_close_notify_is_an_end),
 		cmocka_unit_test(test_untrusted_certificate_is_a_connect_failure),
 		cmocka_unit_test(test_head_of_a_proxy_is_passed_over),
