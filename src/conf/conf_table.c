@@ -700,7 +700,7 @@ static const struct conf_key rows[] = {
 		.name = "upstream.transport",
 		.type = CONF_CHOICE,
 		.offset = AT(upstream_transport),
-		.fallback = "\"http\"",
+		.fallback = "\"auto\"",
 		.choices = transports,
 		.help = "How turns go to upstream. `auto`: those of clients on a WebSocket over "
 			"one "
