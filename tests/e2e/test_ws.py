@@ -144,7 +144,7 @@ def test_the_body_is_the_frame_without_what_is_the_sockets(relay, sim, transport
     assert '"tools":' + tools in body and '"input":[' + item + "]" in body
     assert set(json.loads(body)) == {
         "model", "tools", "input", "store", "instructions", "include",
-        "stream" if transport == "http" else "type"}
+        *(["stream"] if transport == "http" else ["type", "client_metadata"])}
 
 
 @bridge
@@ -214,10 +214,13 @@ def test_metadata_stands_for_headers(relay, sim):
 
 
 @either
-def test_turn_state_comes_as_an_event_and_goes_back_as_metadata(relay, sim):
-    sim.script("*", {"headers": {"x-codex-turn-state": "sticky-1", "x-models-etag": "e1",
-                                 "x-codex-primary-used-percent": "12"},
-                     "directive": "call look"})
+def test_turn_state_comes_as_an_event_and_goes_back_as_metadata(relay, sim, transport):
+    headers = {"x-codex-turn-state": "sticky-1", "x-models-etag": "e1"}
+    if transport == "http":
+        said = {"headers": {**headers, "x-codex-primary-used-percent": "12"}}
+    else:
+        said = {"before_events": [{"type": "response.metadata", "headers": headers}]}
+    sim.script("*", {**said, "directive": "call look"})
     with codex(relay) as ws:
         first = ask(ws, tools=[TOOL])
         state = next(e for e in first if e["type"] == "response.metadata")
@@ -539,7 +542,7 @@ def test_too_many_messages_at_once(relay, sim):
 @pytest.mark.parametrize("how", ["drop", "close"])
 def test_a_client_that_goes_cancels_its_turn(relay, sim, how):
     with codex(relay) as ws:
-        ws.create(**native_body("count to 100 every 1000ms"))
+        ws.create(**native_body("count to 100 every 300ms"))
         ws.read_json()
         sim.wait("active==1")
         if how == "drop":

@@ -32,11 +32,12 @@ def sockets(name):
 RECORDED = [name for name in capturelib.names() if any(m for _, m in sockets(name))]
 
 
-@pytest.fixture(scope="module", name="pair")
-def fixture_pair():
+@pytest.fixture(scope="module", name="pair", params=["http", "auto"])
+def fixture_pair(request):
     with Sim("--accounts", "2", "--plan", "pro") as sim:
         with Relay(sim, slots=2, config={
-                **QUIET, "codexClients": {"trustAccounts": [ACCOUNT]}}) as relay:
+                **QUIET, "upstream": {"transport": request.param},
+                "codexClients": {"trustAccounts": [ACCOUNT]}}) as relay:
             yield sim, relay
 
 
@@ -93,16 +94,18 @@ def test_turns_reach_upstream_whole(pair, name):
         asked = [m for m in messages if m.get("generate") is not False]
         turns = sim.turns()
         assert len(turns) == len(asked) and {t.status for t in turns} <= {200}
-        for message, turn in zip(asked, turns):
-            check_body(message, turn, messages, answers)
-            check_headers(handshake, message, turn)
+        for number, (message, turn) in enumerate(zip(asked, turns)):
+            before = asked[number - 1] if number else None
+            if turn.method == "WS":
+                check_frame(message, turn, before, messages, answers)
+                check_handshake(handshake, asked[0], turn)
+            else:
+                check_body(message, turn, messages, answers)
+                check_headers(handshake, message, turn)
 
 
-def check_body(message, turn, messages, answers):
-    body = json.loads(turn.body)
-    assert set(body) == set(message) - {"type", "previous_response_id", "generate"}
-    for key in set(body) - {"input"}:
-        assert f'"{key}":{encoded(message[key])}' in turn.body, key
+def conversation(message, messages, answers):
+    """All that the message's answer is an answer to."""
     whole = []
     for number in range(messages.index(message) + 1):
         if not messages[number].get("previous_response_id"):
@@ -110,8 +113,35 @@ def check_body(message, turn, messages, answers):
         whole += messages[number]["input"]
         if messages[number] is not message:
             whole += wslib.items_of(answers[number])
-    assert body["input"] == whole
+    return whole
+
+
+def check_body(message, turn, messages, answers):
+    body = json.loads(turn.body)
+    assert set(body) == set(message) - {"type", "previous_response_id", "generate"}
+    for key in set(body) - {"input"}:
+        assert f'"{key}":{encoded(message[key])}' in turn.body, key
+    assert body["input"] == conversation(message, messages, answers)
     assert encoded(message["input"])[1:-1] + "]" in turn.body  # the client's own bytes, at the end
+
+
+def check_frame(message, turn, before, messages, answers):
+    """before: what was asked on the same socket to upstream; warm-ups were not."""
+    body = json.loads(turn.body)
+    said = {"stream", "previous_response_id", "generate"}
+    assert set(body) - said == set(message) - said and body["type"] == "response.create"
+    for key in set(body) - said - {"type", "input"}:
+        assert f'"{key}":{encoded(message[key])}' in turn.body, key
+    assert not said & set(body) - {"previous_response_id"}
+    goes_on = before and message.get("previous_response_id") == \
+        wslib.id_of(answers[messages.index(before)])
+    if goes_on:  # new items only, as the client sent them
+        assert body["previous_response_id"] == message["previous_response_id"]
+        assert f'"input":{encoded(message["input"])}' in turn.body
+    else:
+        assert "previous_response_id" not in body
+        assert body["input"] == conversation(message, messages, answers)
+        assert encoded(message["input"])[1:-1] + "]" in turn.body
 
 
 def check_headers(handshake, message, turn):
@@ -130,6 +160,20 @@ def check_headers(handshake, message, turn):
     lite = metadata.get("ws_request_header_x_openai_internal_codex_responses_lite")
     assert upstream.get(LITE) == lite
     assert upstream["accept"] == "text/event-stream" and upstream["content-type"] == "application/json"
+
+
+def check_handshake(handshake, first, turn):
+    """first: the message whose turn opened the socket."""
+    upstream = {key.lower(): value for key, value in turn.headers}
+    client = {key.lower(): value for key, value in handshake["headers"]}
+    for header in PASSED & set(client):
+        assert upstream.pop(header) == client[header], header
+    for header in PER_TURN & set(client):
+        assert upstream.pop(header) == first["client_metadata"][header], header
+    assert upstream.pop("openai-beta") == client["openai-beta"]
+    assert upstream.pop("chatgpt-account-id") != ACCOUNT
+    assert set(upstream) == {"host", "connection", "upgrade", "sec-websocket-key",
+                             "sec-websocket-version", "authorization", "x-request-id"}
 
 
 def test_the_recordings_have_what_matters():
