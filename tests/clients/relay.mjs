@@ -147,10 +147,11 @@ class Sim {
 		return { auth, id: auth.tokens.account_id };
 	}
 
-	// What reached POST /codex/responses, oldest first; headers as an object.
+	// The turns that came, oldest first, by POST or (method WS) as frames of a socket, whose headers are those of its
+	// handshake; headers as an object.
 	async turns() {
 		const { requests } = await this.call("GET", "requests?path=/codex/responses");
-		return requests.map((request) => ({
+		return requests.filter(({ method }) => method !== "GET").map((request) => ({
 			...request,
 			headers: Object.fromEntries(request.headers),
 			json: parsed(request.body),

@@ -38,7 +38,7 @@ def fixture_pair(request):
         with Relay(sim, slots=2, config={
                 **QUIET, "upstream": {"transport": request.param},
                 "codexClients": {"trustAccounts": [ACCOUNT]}}) as relay:
-            yield sim, relay
+            yield sim, relay, {"http": "POST", "auto": "WS"}[request.param]
 
 
 def encoded(value):
@@ -52,11 +52,22 @@ def opened(relay, handshake):
     return wslib.WebSocket(relay.address, handshake["path"], headers)
 
 
-def directive(following):
-    """What makes the simulated model ask for what the CLI answered then."""
-    item = following["input"][0] if following and following["input"] else {}
-    return {"function_call_output": 'call exec_command {"cmd":"true"}',
-            "custom_tool_call_output": "call exec <<<text(1);>>>"}.get(item.get("type"))
+STATE = "x-codex-turn-state"
+
+
+def script(following):
+    """What makes the simulated model say what the CLI answered then."""
+    item = following["input"][0] if following["input"] else {}
+    state = following["client_metadata"].get(STATE)
+    told = {}
+    if item.get("type") == "function_call_output":
+        told["directive"] = 'call exec_command {"cmd":"true"}'
+    elif item.get("type") == "custom_tool_call_output":
+        told["directive"] = "call exec <<<text(1);>>>"
+    if state:  # over HTTP and on a socket
+        told["headers"] = {STATE: state}
+        told["before_events"] = [{"type": "response.metadata", "headers": {STATE: state}}]
+    return told
 
 
 def adapted(message, before):
@@ -74,9 +85,9 @@ def replay(sim, ws, messages):
     """Sends them all; the events of each turn."""
     answers = []
     for number, message in enumerate(messages):
-        told = directive(messages[number + 1] if number + 1 < len(messages) else None)
+        told = script(messages[number + 1]) if number + 1 < len(messages) else {}
         if told and message.get("generate") is not False:
-            sim.script("*", {"directive": told})
+            sim.script("*", told)
         adapted(message, answers[-1] if answers else None)
         ws.send_text(encoded(message))
         answers.append(ws.read_turn())
@@ -86,7 +97,7 @@ def replay(sim, ws, messages):
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_turns_reach_upstream_whole(pair, name):
-    sim, relay = pair
+    sim, relay, method = pair
     for handshake, messages in sockets(name):
         sim.clear_requests()
         with opened(relay, handshake) as ws:
@@ -96,7 +107,8 @@ def test_turns_reach_upstream_whole(pair, name):
         assert len(turns) == len(asked) and {t.status for t in turns} <= {200}
         for number, (message, turn) in enumerate(zip(asked, turns)):
             before = asked[number - 1] if number else None
-            if turn.method == "WS":
+            assert turn.method == method
+            if method == "WS":
                 check_frame(message, turn, before, messages, answers)
                 check_handshake(handshake, asked[0], turn)
             else:
@@ -159,6 +171,7 @@ def check_headers(handshake, message, turn):
             assert header in REPLACED, f"{header}: say what becomes of it"
     lite = metadata.get("ws_request_header_x_openai_internal_codex_responses_lite")
     assert upstream.get(LITE) == lite
+    assert upstream.get(STATE) == metadata.get(STATE)
     assert upstream["accept"] == "text/event-stream" and upstream["content-type"] == "application/json"
 
 
@@ -180,5 +193,6 @@ def test_the_recordings_have_what_matters():
     messages = [m for name in RECORDED for _, found in sockets(name) for m in found]
     assert any(m.get("generate") is False for m in messages)
     assert any(m.get("previous_response_id") for m in messages)
+    assert any(STATE in m["client_metadata"] for m in messages)
     kinds = {i["type"] for m in messages for i in m["input"]}
     assert {"function_call_output", "custom_tool_call_output", "additional_tools"} <= kinds
