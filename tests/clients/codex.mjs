@@ -95,7 +95,7 @@ export async function wireCodex(t, relay, { mode, model, version, settings = "",
 		exec: (...args) => exec(home, work, args, version, env),
 		run: (...args) => start(home, work, args, version ?? "0.169.0", env),
 		ask: (requests) => ask(home, work, requests),
-		converse: () => converse(t, home, work),
+		converse: talker(t, home, work),
 		home,
 		work,
 	};
@@ -137,7 +137,11 @@ export async function makeCodex(t, base, { model, ...retries }) {
 	await mkdir(home);
 	await mkdir(work);
 	await writeFile(path.join(home, "config.toml"), config(model, base, retries));
-	return { exec: (...args) => exec(home, work, args), converse: () => converse(t, home, work), home, work };
+	return { exec: (...args) => exec(home, work, args), converse: talker(t, home, work), home, work };
+}
+
+function environment(home) {
+	return { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, RELAY_KEY: token, CODEX_SLOT_RELAY_TOKEN: token, TZ: "UTC" };
 }
 
 async function exec(home, work, args, version = "0.169.0", env = {}) {
@@ -151,8 +155,7 @@ async function exec(home, work, args, version = "0.169.0", env = {}) {
 async function start(home, work, args, version, more = {}) {
 	const child = spawn(codexBin(version), args, {
 		cwd: work,
-		env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, RELAY_KEY: token, TZ: "UTC",
-			CODEX_SLOT_RELAY_TOKEN: token, ...more },
+		env: { ...environment(home), ...more },
 		stdio: ["ignore", "pipe", "pipe"],
 		timeout: RUN_MS,
 		killSignal: "SIGKILL",
@@ -169,7 +172,7 @@ class AppServer {
 	constructor(home, work) {
 		this.child = spawn(codexBin("0.169.0"), ["app-server"], {
 			cwd: work,
-			env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, RELAY_KEY: token, TZ: "UTC" },
+			env: environment(home),
 			stdio: ["pipe", "pipe", "ignore"],
 			timeout: RUN_MS,
 			killSignal: "SIGKILL",
@@ -215,12 +218,22 @@ async function ask(home, work, requests) {
 	return results;
 }
 
-// A conversation in one process: every text that is said to it is a turn.
-async function converse(t, home, work) {
-	const server = new AppServer(home, work);
+// A server whose threads are conversations in one process; ends with the test.
+function talker(t, home, work) {
+	let server;
 
-	t.after(() => server.end());
-	await server.initialize();
+	return async () => {
+		if (!server) {
+			server = new AppServer(home, work);
+			t.after(() => server.end());
+			await server.initialize();
+		}
+		return converse(server, work);
+	};
+}
+
+// A new conversation: every text that is said to it is a turn.
+async function converse(server, work) {
 	const { thread } = await server.call("thread/start", { cwd: work, approvalPolicy: "never", sandbox: "danger-full-access" });
 
 	return async (text) => {
