@@ -365,7 +365,7 @@ def test_the_replay_of_a_broken_socket_is_the_only_one(sim, relay):
 
 
 def test_a_socket_that_falls_silent_before_output_is_replayed_over_http():
-    config = merge(json.loads(json.dumps(CONFIG)), {"upstream": {"requestTimeoutSeconds": 1}})
+    config = merge(json.loads(json.dumps(CONFIG)), {"requestTimeoutSeconds": 1})
     with one_slot() as sim, Relay(sim, slots=1, config=config) as relay:
         sim.script(1, {"stall_after_events": 3})
         with codex(relay) as ws:
@@ -429,7 +429,7 @@ def test_a_host_that_always_closes_is_given_up_for_a_while(sim, relay, script):
 
 
 def test_a_host_that_never_answers_is_given_up_for_a_while(sim):
-    config = merge(json.loads(json.dumps(CONFIG)), {"upstream": {"requestTimeoutSeconds": 1}})
+    config = merge(json.loads(json.dumps(CONFIG)), {"requestTimeoutSeconds": 1})
     with Relay(sim, slots=3, config=config) as relay:
         for number in range(3):
             sim.script("*", {"stall": True})
@@ -582,8 +582,9 @@ def test_turn_state_of_another_slot_is_left_out(sim, relay):
         first = ask(ws, "one")
         sim.set_account(slot_of(sim), primary={"used_percent": 100, "reset_in_seconds": 600})
         echo(ws, first, "two", "of-first")
-    assert turn_states(sim) == [None, None]
-    assert len({t.account for t in sim.turns()}) == 2
+    accounts = [t.record["account"] for t in sim.turns()]
+    assert accounts[0] == accounts[1] != accounts[2]
+    assert turn_states(sim) == [None, "of-first", None]
 
 
 def test_turn_state_of_an_event_is_a_header_for_http_clients(sim):
@@ -612,8 +613,10 @@ def test_a_turn_too_large_for_a_frame_goes_by_http(sim):
         assert relay.post(PATH, body.encode(), headers=headers).status == 200
         larger = json.dumps(native_body("x" * (17 * MIB))).encode()
         assert relay.post(PATH, larger, headers={**headers, "session-id": "y"}).status >= 400
-        assert [t.method for t in sim.requests(path="/codex/responses", bodies=False)
-                if t.method != "GET"] == ["POST"] * 2
+        # The second one is not read by the simulator; no socket was opened for it.
+        assert [t.method for t in sim.requests(path="/codex/responses", bodies=False)] == [
+            "GET", "POST"]
+        assert sim.stats()["faults"] == 1
         assert not relay.log("upstream.websocket")
 
 
@@ -623,7 +626,7 @@ def test_a_turn_too_large_for_a_frame_goes_by_http(sim):
 def test_a_slow_reader_pauses_upstreams_socket(sim, client):
     with Relay(sim, slots=3, config=ALL_SOCKETS, binary=relaylib.release_binary()) as relay:
         for number in range(20):
-            talk(relay, number, "big 200k" if number < 2 else "hello")
+            talk(relay, number)
         base = relay.rss_kib()
         if client == "http":
             slow = relay.stream(body=native_body("big 100m"), headers=NATIVE, receive_buffer=4096)
