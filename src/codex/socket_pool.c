@@ -49,6 +49,7 @@ struct ws_socket {
 	void *user;
 	int64_t opened_ms, begun_ms, idle_since_ms;
 	unsigned turns;	 /* that were given back */
+	bool unwanted;	 /* to be closed when the turn is over */
 	bool heard;	 /* something came in this turn */
 	unsigned asides; /* since the last turn */
 	size_t aside_bytes;
@@ -116,12 +117,19 @@ struct socket_pool *socket_pool_new(struct loop *loop, struct dialer *dialer)
 	return p;
 }
 
-void socket_pool_close_idle(struct socket_pool *p)
+static void dismiss(struct ws_socket *s)
+{
+	if (s->ops)
+		s->unwanted = true;
+	else
+		close_socket(s);
+}
+
+void socket_pool_dismiss_all(struct socket_pool *p)
 {
 	for (struct ws_socket *s = p->sockets, *next; s; s = next) {
 		next = s->next;
-		if (!s->ops)
-			close_socket(s);
+		dismiss(s);
 	}
 }
 
@@ -129,7 +137,7 @@ void socket_pool_free(struct socket_pool *p)
 {
 	if (!p)
 		return;
-	socket_pool_close_idle(p);
+	socket_pool_dismiss_all(p);
 	assert(!p->sockets);
 	timer_stop(&p->sweep);
 	free(p);
@@ -140,8 +148,8 @@ void socket_pool_keep(struct socket_pool *p,
 {
 	for (struct ws_socket *s = p->sockets, *next; s; s = next) {
 		next = s->next;
-		if (!s->ops && !is_wanted(arg, sv_cstr(s->slot), sv_cstr(s->grant)))
-			close_socket(s);
+		if (!is_wanted(arg, sv_cstr(s->slot), sv_cstr(s->grant)))
+			dismiss(s);
 	}
 }
 
@@ -446,6 +454,8 @@ void ws_socket_give_back(struct ws_socket *s)
 	s->asides = 0;
 	s->aside_bytes = 0;
 	s->idle_since_ms = loop_now_ms(s->pool->loop);
+	if (s->unwanted)
+		close_socket(s);
 }
 
 void ws_socket_discard(struct ws_socket *s)

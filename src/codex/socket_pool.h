@@ -37,9 +37,9 @@ struct ws_socket_ops {
 struct socket_pool *socket_pool_new(struct loop *loop, struct dialer *dialer);
 /* No socket may be in use. */
 void socket_pool_free(struct socket_pool *p);
-/* Between turns nobody needs them any more. */
-void socket_pool_close_idle(struct socket_pool *p);
-/* Closes those idle ones whose slot and grant are not wanted. */
+/* Nobody needs them any more: closes them now, or when the turn on them is over. */
+void socket_pool_dismiss_all(struct socket_pool *p);
+/* The same with those whose slot and grant are not wanted. */
 void socket_pool_keep(struct socket_pool *p,
 	bool (*is_wanted)(void *arg, struct sv slot, struct sv grant), void *arg);
 /* Hosts may be tried again. */

@@ -246,7 +246,7 @@ static void tell_head(struct upstream_ws *u)
 	u->head_told = true;
 	drop_request(u);
 	u->ops->on_head(&u->base, u->arg, 200);
-	if (!u->dead && u->limits.n && !event_parse(u->limits, SV_NONE, &ev))
+	if (!u->dead && u->limits.p && !event_parse(u->limits, SV_NONE, &ev))
 		u->ops->on_event(&u->base, u->arg, &ev);
 }
 

@@ -326,15 +326,20 @@ def one_slot():
 PREAMBLES = [1, 2, 3, 4]  # created, codex.rate_limits, in_progress, codex.response.metadata
 
 
-@pytest.mark.parametrize("end", [
-    {"close_code": 1011}, {"close_code": 1009}, {}, {"reset_after_events": ...}, {"no_terminal": True}])
+ENDS = {
+    "1011": lambda n: {"cut_after_events": n, "close_code": 1011},
+    "1009": lambda n: {"cut_after_events": n, "close_code": 1009},
+    "1000": lambda n: {"cut_after_events": n, "cut_clean": True},
+    "fin": lambda n: {"cut_after_events": n},
+    "reset": lambda n: {"reset_after_events": n},
+    "garbled": lambda n: {"bad_json_at": n},
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("events", PREAMBLES)
 def test_a_socket_that_breaks_before_output_is_replayed_over_http(end, events):
-    script = {"cut_after_events": events, **end}
-    if "reset_after_events" in end:
-        script = {"reset_after_events": events}
-    if "no_terminal" in end:
-        script = {"cut_after_events": events, "cut_clean": True}
+    script = ENDS[end](events)
     with one_slot() as sim, Relay(sim, slots=1, config=CONFIG) as relay:
         with codex(relay) as ws:
             first = ask(ws, "one")
@@ -348,7 +353,8 @@ def test_a_socket_that_breaks_before_output_is_replayed_over_http(end, events):
         assert [m for m, _ in sent] == ["WS", "WS", "POST", "WS"]
         assert [len(b["input"]) for _, b in sent] == [1, 1, 3, 5]
         failed = relay.log("attempt.failed")
-        assert [(l["class"], l["next"]) for l in failed] == [("truncated", "same_slot_http")]
+        assert [(l["class"], l["next"]) for l in failed] == [
+            ("protocol" if end == "garbled" else "truncated", "same_slot_http")]
         assert relay.shown(1)["runtime"]["consecutiveFailures"] == 0
 
 
@@ -671,3 +677,20 @@ def test_a_slot_that_goes_takes_its_idle_sockets_along(sim, relay, command):
         sim.wait("sockets==0")
         assert wslib.text_of(go_on(ws, first, "two")) == "two"
         assert slot_of(sim) != used
+
+
+@pytest.mark.parametrize("change", ["disable", "refresh", "http"])
+def test_a_socket_is_closed_behind_the_last_turn_that_it_may_have(sim, relay, change):
+    with codex(relay) as ws:
+        ws.create(**native_body("count to 10 every 200ms"))
+        ws.read_turn("response.output_text.delta")
+        used = slot_of(sim)
+        mark = relay.mark()
+        if change == "http":
+            relay.change_config({"upstream": {"transport": "http"}})
+            relay.wait_for("config.reload", lambda l: l["file"] == "config/relay.json", mark)
+        else:
+            relay.cli(f"slot-{change}", "--slot", used[-1])
+            relay.wait_for("config.reload", since=mark)
+        assert ws.read_turn()[-1]["type"] == "response.completed"
+        sim.wait("sockets==0")
