@@ -210,8 +210,8 @@ static void get_stats(struct call *c)
 			(json_int_t)s->events, "active", (json_int_t)s->active, "refreshes",
 			(json_int_t)s->refreshes, "refresh_reuses", (json_int_t)s->refresh_reuses,
 			"connections", (json_int_t)http_server_connections(c->sim->server),
-			"sockets", (json_int_t)s->sockets,
-			"refreshes_by_account", refreshes_by_account(c->sim)));
+			"sockets", (json_int_t)s->sockets, "refreshes_by_account",
+			refreshes_by_account(c->sim)));
 }
 
 static void post_reset(struct call *c)

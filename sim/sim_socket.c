@@ -420,9 +420,9 @@ static bool copy_head(struct sim_socket *s, const struct http_request *r)
 
 void sim_socket_open(struct sim_txn *t, const char *accept)
 {
-	static const struct ws_conn_options options = {
-		.max_message_bytes = SIM_BODY_BYTES, .ping_ms = PING_MS};
+	struct ws_conn_options options = {.max_message_bytes = SIM_BODY_BYTES, .ping_ms = PING_MS};
 	struct sim_socket *s = mem_zalloc(sizeof(*s));
+	struct sim_script *script = t->script;
 	struct http_stream *stream;
 
 	s->sim = t->sim;
@@ -438,8 +438,16 @@ void sim_socket_open(struct sim_txn *t, const char *accept)
 		sim_txn_detail(t, 500, "out of memory");
 		return;
 	}
+	if (script) {
+		script->refs++;
+		options.headers = script->headers;
+		options.header_count = script->header_count < WS_ANSWER_HEADERS_MAX
+					       ? script->header_count
+					       : WS_ANSWER_HEADERS_MAX;
+	}
 	stream = sim_txn_take_stream(t, 101);
 	s->ws = ws_conn_accept(stream, accept, &options, &socket_ops, s);
+	sim_script_unref(script);
 	s->sim->stats.sockets++;
 	sim_wait_poke(s->sim);
 }

@@ -85,5 +85,5 @@ void transport_conf_changed(struct relay *relay)
 		return;
 	socket_pool_forget_failures(relay->upstream_sockets);
 	if (relay->conf->upstream_transport == TRANSPORT_HTTP)
-		socket_pool_close_idle(relay->upstream_sockets);
+		socket_pool_dismiss_all(relay->upstream_sockets);
 }
