@@ -79,5 +79,6 @@ test("over WebSockets to upstream:", async (t) => {
 	// What the relay kept of an answer goes on from it upstream, too; what the chat API sends again is written anew.
 	const next = turns.filter((turn) => JSON.stringify(turn.json.input).includes("function_call_output"));
 	assert.deepEqual(next.map((turn) => turn.json.input.length), [3, 3, 1, 1]);
+	await relay.waitForFinished(turns.length);
 	assert.deepEqual(relay.events("attempt.failed"), []);
 });

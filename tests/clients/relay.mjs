@@ -208,6 +208,11 @@ class Relay {
 	waitForEvent(name, matches = () => true) {
 		return this.log.wait(name, (line) => line.event === name && matches(line));
 	}
+
+	// The log is complete for so many requests.
+	waitForFinished(count) {
+		return this.log.wait(`the end of ${count} requests`, () => this.events("request.finish").length >= count);
+	}
 }
 
 async function command(root, ...args) {
