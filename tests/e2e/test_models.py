@@ -298,11 +298,15 @@ def test_another_account_in_the_slot_has_another_catalogue(sim, start_relay):
 
 # --- Sooner than usual
 
-def test_etag_in_an_answer_announces_another_list(sim, start_relay):
+@pytest.mark.parametrize("told", ["by a header", "by an event"])
+def test_etag_in_an_answer_announces_another_list(sim, start_relay, told):
     relay = start_known(start_relay, slots=1)
     relay.stop()
     age(relay, 1, 10)
-    sim.settings(models_etag=True)
+    if told == "by a header":
+        sim.settings(models_etag=True)
+    else:
+        sim.script(1, {"private_events": True, "repeat": -1})
     relay.start()
     mark = relay.mark()
     sim.clear_requests()
