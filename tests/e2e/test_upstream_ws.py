@@ -694,16 +694,3 @@ def test_a_socket_is_closed_behind_the_last_turn_that_it_may_have(sim, relay, ch
             relay.wait_for("config.reload", since=mark)
         assert ws.read_turn()[-1]["type"] == "response.completed"
         sim.wait("sockets==0")
-
-
-def test_the_replay_stays_on_its_slot_under_any_policy(sim):
-    config = merge(json.loads(json.dumps(ALL_SOCKETS)), {"selectionPolicy": "round-robin"})
-    with Relay(sim, slots=3, config=config) as relay:
-        for number in range(3):
-            sim.script("*", {"close_code": 1011, "cut_after_events": 3})
-            reply = relay.responses(
-                f"turn {number}", stream=True, headers={"session-id": f"s-{number}"})
-            assert relaylib.responses_text(reply) == f"turn {number}"
-        accounts = [t.account for t in sim.turns()]
-        assert accounts[0::2] == accounts[1::2] and len(set(accounts)) == 3
-        assert [m for m, _ in frames(sim)] == ["WS", "POST"] * 3
