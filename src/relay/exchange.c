@@ -208,6 +208,7 @@ static void cancel_attempt(struct exchange *ex)
 /* --- one attempt --- */
 
 static void seek_slot(struct exchange *ex);
+static void use_lease(struct exchange *ex);
 
 static struct lease_request lease_request_of(const struct exchange *ex)
 {
@@ -428,13 +429,18 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 		wait_for_token(ex, ex->sent_token);
 		return;
 	}
+	if (action == RETRY_SAME_HTTP) {
+		forget_tried(ex);
+		set_state(ex, WAIT_SLOT);
+		use_lease(ex);
+		return;
+	}
 	lease_release(&ex->lease, &nothing_more, clock_wall_ms());
 	switch (action) {
 	case RETRY_GIVE_UP:
 		fail_with(ex, f);
 		return;
 	case RETRY_SAME_STRIPPED:
-	case RETRY_SAME_HTTP:
 		forget_tried(ex);
 		break;
 	case RETRY_SAME_BACKOFF:
