@@ -198,6 +198,30 @@ def test_a_black_hole_costs_one_turn_two_seconds(sim, relay):
     assert len(upgrades(sim)) <= 1
 
 
+def test_a_black_hole_is_known_also_when_nobody_waits_for_it(sim, relay):
+    sim.script("*", {"on_upgrade": True, "stall": True})
+    with codex(relay) as ws:
+        ws.create(**native_body("one"))
+        sim.wait("active==1")
+        ws.drop()
+    relay.wait_for("upstream.websocket")
+    talk(relay, 1)
+    assert [r.method for r in sim.requests(path="/codex/responses")] == ["GET", "POST"]
+
+
+def test_a_socket_that_nobody_waits_for_serves_the_next_turn(sim, relay):
+    sim.script("*", {"on_upgrade": True, "delay_ms": 300})
+    with codex(relay) as ws:
+        ws.create(**native_body("one"))
+        sim.wait("active==1")
+        ws.drop()
+    relay.wait_for("request.finish", lambda line: line["status"] == 499)
+    sim.wait("sockets==1")
+    talk(relay, 1)
+    assert upgrades(sim) == [101]
+    assert [m for m, _ in frames(sim)] == ["WS"]
+
+
 def test_a_refused_login_is_the_slots(sim, relay):
     sim.script(1, {"on_upgrade": True, "status": 429, "body": {"error": {
         "type": "usage_limit_reached", "message": "no", "resets_in_seconds": 600}}})
