@@ -161,9 +161,36 @@ void socket_pool_forget_failures(struct socket_pool *p)
 	}
 }
 
-size_t socket_pool_count(const struct socket_pool *p)
+struct socket_counts socket_pool_counts(const struct socket_pool *p)
 {
-	return p->count;
+	struct socket_counts counts = {0};
+
+	for (const struct ws_socket *s = p->sockets; s; s = s->next) {
+		if (s->opening)
+			counts.dialing++;
+		else if (s->ops)
+			counts.busy++;
+		else
+			counts.idle++;
+	}
+	return counts;
+}
+
+bool socket_pool_host(const struct socket_pool *p, size_t index, struct socket_host *ret)
+{
+	const struct host *h;
+	int64_t left_ms;
+
+	if (index >= p->host_count)
+		return false;
+	h = &p->hosts[index];
+	left_ms = h->refused_until_ms - loop_now_ms(p->loop);
+	*ret = (struct socket_host){
+		.name = sv_cstr(h->name),
+		.takes_sockets = h->proved,
+		.http_for_ms = left_ms > 0 ? left_ms : 0,
+	};
+	return true;
 }
 
 /* --- hosts --- */

@@ -44,7 +44,22 @@ void socket_pool_keep(struct socket_pool *p,
 	bool (*is_wanted)(void *arg, struct sv slot, struct sv grant), void *arg);
 /* Hosts may be tried again. */
 void socket_pool_forget_failures(struct socket_pool *p);
-size_t socket_pool_count(const struct socket_pool *p);
+
+struct socket_counts {
+	size_t dialing, busy, idle;
+};
+
+struct socket_counts socket_pool_counts(const struct socket_pool *p);
+
+/* What is known of a host. */
+struct socket_host {
+	struct sv name; /* "https://chatgpt.com", as its URL has it; lives as long as the pool */
+	bool takes_sockets;  /* it has, and nothing has gone wrong since */
+	int64_t http_for_ms; /* so long nothing is dialed, and turns go over HTTP; 0: sockets may */
+};
+
+/* Host number `index`, in the order in which they were met; false: there are not so many. */
+bool socket_pool_host(const struct socket_pool *p, size_t index, struct socket_host *ret);
 
 /* An idle one, which is the user's then; NULL: none. */
 struct ws_socket *socket_pool_take(struct socket_pool *p, const struct socket_key *key,

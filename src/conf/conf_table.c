@@ -735,7 +735,8 @@ static const struct conf_key rows[] = {
 		.fallback = "\"\"",
 		.is_valid = is_proxy,
 		.expected = "empty, \"none\", or the URL of an HTTP or SOCKS proxy",
-		.help = "Proxy towards upstream. Empty: as the environment says; `none`: no proxy.",
+		.help = "Proxy towards upstream. Empty: as the environment says; `none`: no proxy. "
+			"Hosts in the environment's `NO_PROXY` are reached without one.",
 	},
 	{
 		.name = "openclaw.command",

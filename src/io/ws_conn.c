@@ -60,7 +60,7 @@ static void begin_closing(struct ws_conn *c, int code, struct sv reason)
 	ws_write_close(c->ws, code, reason, conn_write_begin(c->conn));
 	conn_write_commit(c->conn);
 	conn_shutdown_after_write(c->conn);
-	if (c->paused)
+	if (c->paused || c->held)
 		conn_read_start(c->conn);
 	c->linger_until_ms = loop_now_ms(c->loop) + LIMIT_LINGER_MS;
 	timer_start(&c->tick, LIMIT_LINGER_IDLE_MS);

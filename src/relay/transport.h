@@ -9,6 +9,8 @@
 #include "dialect/dialect.h"
 #include "relay/client.h"
 
+#include <jansson.h>
+
 struct relay;
 
 /* Sets what a request needs to find a socket, when the turn may have one. */
@@ -23,5 +25,7 @@ void transport_stop(struct relay *relay);
 void transport_slots_changed(struct relay *relay);
 /* The configuration has: what is known of hosts is forgotten. */
 void transport_conf_changed(struct relay *relay);
+/* The member upstreamSockets of /admin/stats. New reference. */
+json_t *transport_json(const struct relay *relay);
 
 #endif
