@@ -335,6 +335,7 @@ static void on_open(void *arg, const struct ws_open_result *result)
 	s->opening = NULL;
 	s->host->dialing--;
 	s->conn = result->conn;
+	s->idle_since_ms = loop_now_ms(s->pool->loop);
 	if (s->conn) {
 		s->host->proved = true;
 		s->opened_ms = loop_now_ms(s->pool->loop);
@@ -343,7 +344,8 @@ static void on_open(void *arg, const struct ws_open_result *result)
 		note_refusal(s->pool, s->host, result);
 		forget(s);
 	}
-	ops->on_open(user, result);
+	if (ops)
+		ops->on_open(user, result);
 }
 
 static bool fits(const struct ws_socket *s, const struct socket_key *key, const struct host *h)
@@ -359,7 +361,7 @@ struct ws_socket *socket_pool_take(struct socket_pool *p, const struct socket_ke
 
 	for (struct ws_socket *s = p->sockets, *next; s; s = next) {
 		next = s->next;
-		if (s->ops || !fits(s, key, h))
+		if (s->ops || s->opening || !fits(s, key, h))
 			continue;
 		if (is_old(s) || !sv_eq(sv_cstr(s->grant), key->grant)) {
 			close_socket(s);
@@ -487,7 +489,13 @@ void ws_socket_give_back(struct ws_socket *s)
 
 void ws_socket_discard(struct ws_socket *s)
 {
-	close_socket(s);
+	if (!s->opening || s->unwanted) {
+		close_socket(s);
+		return;
+	}
+	s->ops = NULL;
+	s->user = NULL;
+	s->idle_since_ms = loop_now_ms(s->pool->loop);
 }
 
 void ws_socket_blame(struct ws_socket *s)

@@ -86,7 +86,8 @@ struct ws_frame_memory *ws_socket_memory(struct ws_socket *s);
 
 /* Enders of the use; no callback follows. The turn is over, another one may come: */
 void ws_socket_give_back(struct ws_socket *s);
-/* It must not be used again. Also while it is dialed. */
+/* It must not be used again. While it is dialed: nobody waits for it any more, but how that ends
+ * is worth knowing, and the session's next turn may have it. */
 void ws_socket_discard(struct ws_socket *s);
 /* And the turn came to nothing on it: silence, nonsense. The host is given up for a while when that
  * happens to some turns in a row; a socket that is gone counts by itself. */

@@ -314,7 +314,8 @@ static void take_error(struct upstream_ws *u, const struct event *ev)
 		if (!send_frame(u))
 			fall_back(u);
 	} else if (too_old && !u->head_told) {
-		if (!u->reused)
+		/* One that is new; and a turn counts once. */
+		if (!u->reused && !u->tries)
 			blame_socket(u);
 		try_again(u);
 	} else if (too_old || forgotten) {

@@ -133,6 +133,8 @@ def test_an_exhausted_slot_does_not_end_the_conversation(sim, relay):
 
 @pytest.mark.parametrize("script", [
     {"close_code": 1009}, {"close_code": 1011}, {"cut_after_events": 0}, {"reset": True},
+    {"before_events": [{"type": "responsesapi.websocket_timing"}, {"type": "codex.rate_limits"}],
+     "close_code": 1011},
     {"status": 400, "body": {"error": {"code": "websocket_connection_limit_reached"}}},
     {"status": 400, "body": {"error": {"code": "previous_response_not_found"}}},
 ])
@@ -194,6 +196,30 @@ def test_a_black_hole_costs_one_turn_two_seconds(sim, relay):
     assert len(slow) == 1 and slow[0] < 4
     assert all(later < 1 for _, later in times)
     assert len(upgrades(sim)) <= 1
+
+
+def test_a_black_hole_is_known_also_when_nobody_waits_for_it(sim, relay):
+    sim.script("*", {"on_upgrade": True, "stall": True})
+    with codex(relay) as ws:
+        ws.create(**native_body("one"))
+        sim.wait("active==1")
+        ws.drop()
+    relay.wait_for("upstream.websocket")
+    talk(relay, 1)
+    assert [r.method for r in sim.requests(path="/codex/responses")] == ["GET", "POST"]
+
+
+def test_a_socket_that_nobody_waits_for_serves_the_next_turn(sim, relay):
+    sim.script("*", {"on_upgrade": True, "delay_ms": 300})
+    with codex(relay) as ws:
+        ws.create(**native_body("one"))
+        sim.wait("active==1")
+        ws.drop()
+    relay.wait_for("request.finish", lambda line: line["status"] == 499)
+    sim.wait("sockets==1")
+    talk(relay, 1)
+    assert upgrades(sim) == [101]
+    assert [m for m, _ in frames(sim)] == ["WS"]
 
 
 def test_a_refused_login_is_the_slots(sim, relay):
@@ -445,6 +471,28 @@ def test_a_host_that_never_answers_is_given_up_for_a_while(sim):
         assert [m for m, _ in frames(sim)] == ["WS", "POST"] * 3 + ["POST"]
 
 
+def test_a_host_whose_sockets_are_over_at_once_is_given_up_for_a_while(sim, relay):
+    over = {"status": 400, "body": {"error": {"code": "websocket_connection_limit_reached"}}}
+    for number in range(3):
+        # The last one is given up before its second socket.
+        sim.script("*", *[over] * (2 if number < 2 else 1))
+        talk(relay, number)
+    talk(relay, 3)
+    assert [m for m, _ in frames(sim)] == ["WS", "WS", "POST"] * 2 + ["WS", "POST", "POST"]
+    assert len(relay.log("upstream.websocket")) == 1
+
+
+def test_a_failure_without_beginning_is_the_slots(sim, relay):
+    with codex(relay) as ws:
+        first = ask(ws, "one")
+        used = slot_of(sim)
+        sim.script(used, {"bare": True, "failure": {"code": "server_is_overloaded", "message": "busy"}})
+        assert wslib.text_of(go_on(ws, first, "two")) == "two"
+        assert slot_of(sim) != used
+    assert [m for m, _ in frames(sim)] == ["WS"] * 3
+    assert [l["code"] for l in relay.log("attempt.failed")] == ["server_is_overloaded"]
+
+
 def test_a_good_turn_clears_a_hosts_record(sim, relay):
     for number in range(8):
         if number % 3 != 2:
@@ -455,12 +503,11 @@ def test_a_good_turn_clears_a_hosts_record(sim, relay):
 
 
 def test_turns_that_break_together_are_one_failure_of_the_host(sim, relay):
-    sim.script("*", *[{"delay_ms": 300, "close_code": 1011}] * 8)
-    talks = [simlib.Background(lambda n=n: talk(relay, n)) for n in range(8)]
-    for one in talks:
-        one.result()
-    talk(relay, 9)
-    assert frames(sim)[-1][0] == "WS"
+    talk(relay, "first")
+    sim.script("*", *[{"delay_ms": 1500, "close_code": 1011}] * 8)
+    in_parallel([lambda n=n: talk(relay, n) for n in range(8)])
+    talk(relay, "last")
+    assert [m for m, _ in frames(sim)] == ["WS"] * 9 + ["POST"] * 8 + ["WS"]
     assert not relay.log("upstream.websocket")
 
 
