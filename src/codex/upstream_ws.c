@@ -177,7 +177,8 @@ static bool is_of_handshake(struct sv name)
 		if (sv_ieq(name, others[i]))
 			return false;
 	}
-	return true;
+	/* Frames say it (ws_frame.h): one turn may want it, another not. */
+	return !sv_istarts(name, SV("x-openai-internal-"));
 }
 
 static bool dial(struct upstream_ws *u)
