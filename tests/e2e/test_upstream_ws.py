@@ -65,6 +65,19 @@ def slot_of(sim):
     return sim.turns()[-1].record["account"]
 
 
+def reload(relay):
+    mark = relay.mark()
+    relay.signal(signal.SIGHUP)
+    relay.wait_for("config.reload", lambda line: line["file"] == "config/relay.json", mark)
+
+
+def told(relay, event):
+    """The log's lines of this event. Those of a turn may come behind its answer: a line that was asked
+    for stands behind them."""
+    reload(relay)
+    return relay.log(event)
+
+
 # --- increments
 
 def test_a_conversation_is_sent_once(sim, relay):
@@ -147,7 +160,7 @@ def test_a_socket_that_fails_before_the_first_event_is_nobodys_fault(sim, relay,
         assert wslib.text_of(second) == "two"
         assert slot_of(sim) == used
         assert wslib.text_of(go_on(ws, second, "three")) == "three"
-    assert not relay.log("attempt.failed")
+    assert not told(relay, "attempt.failed")
 
 
 def test_a_socket_is_left_before_upstream_ends_it(sim, relay):
@@ -165,7 +178,7 @@ def test_an_error_frame_is_the_slots(sim, relay):
                                                             "message": "busy"}}})
         assert wslib.text_of(go_on(ws, first, "two")) == "two"
         assert slot_of(sim) != used
-    assert [line["code"] for line in relay.log("attempt.failed")] == ["server_is_overloaded"]
+    assert [line["code"] for line in told(relay, "attempt.failed")] == ["server_is_overloaded"]
 
 
 # --- hosts that take none
@@ -277,7 +290,7 @@ def test_messages_between_turns_cost_no_socket(sim, relay):
         assert wslib.text_of(go_on(ws, second, "three")) == "three"
     assert upgrades(sim) == [101]
     assert [len(b["input"]) for _, b in frames(sim)] == [1, 1, 1]
-    assert not relay.log("attempt.failed")
+    assert not told(relay, "attempt.failed")
 
 
 @pytest.mark.parametrize("messages", [
@@ -297,7 +310,7 @@ def test_messages_between_turns_that_are_no_bookkeeping_end_the_socket(sim, rela
         assert wslib.text_of(second) == "two"
         assert wslib.text_of(go_on(ws, second, "three")) == "three"
     assert upgrades(sim) == [101, 101]
-    assert not relay.log("attempt.failed")
+    assert not told(relay, "attempt.failed")
 
 
 def test_bookkeeping_in_front_of_a_turn_is_not_its_beginning(sim, relay):
@@ -312,7 +325,7 @@ def test_bookkeeping_in_front_of_a_turn_is_not_its_beginning(sim, relay):
         assert slot_of(sim) == used
     assert upgrades(sim) == [101]
     assert [len(b["input"]) for _, b in frames(sim)] == [1, 1, 3]
-    assert not relay.log("attempt.failed")
+    assert not told(relay, "attempt.failed")
 
 
 def test_limits_in_front_of_a_turn_reach_the_client_behind_its_head(sim, relay):
@@ -340,7 +353,7 @@ def test_an_answer_without_beginning_is_not_taken_for_this_turns(sim, relay, lat
         assert wslib.id_of(events) != "resp_late"
         assert slot_of(sim) == used
     assert upgrades(sim) == [101, 101]
-    assert not relay.log("attempt.failed")
+    assert not told(relay, "attempt.failed")
 
 
 # --- sockets that break behind the beginning
@@ -378,7 +391,7 @@ def test_a_socket_that_breaks_before_output_is_replayed_over_http(end, events):
         sent = frames(sim)
         assert [m for m, _ in sent] == ["WS", "WS", "POST", "WS"]
         assert [len(b["input"]) for _, b in sent] == [1, 1, 3, 5]
-        failed = relay.log("attempt.failed")
+        failed = told(relay, "attempt.failed")
         assert [(l["class"], l["next"]) for l in failed] == [
             ("protocol" if end == "garbled" else "truncated", "same_slot_http")]
         assert relay.shown(1)["runtime"]["consecutiveFailures"] == 0
@@ -393,7 +406,7 @@ def test_the_replay_of_a_broken_socket_is_the_only_one(sim, relay):
         assert not wslib.text_of(events)
     assert [m for m, _ in frames(sim)] == ["WS", "POST"]
     assert len({t.account for t in sim.turns()}) == 1
-    assert [l["next"] for l in relay.log("attempt.failed")] == ["same_slot_http", "give_up"]
+    assert [l["next"] for l in told(relay, "attempt.failed")] == ["same_slot_http", "give_up"]
 
 
 def test_a_socket_that_falls_silent_before_output_is_replayed_over_http():
@@ -403,7 +416,7 @@ def test_a_socket_that_falls_silent_before_output_is_replayed_over_http():
         with codex(relay) as ws:
             assert wslib.text_of(ask(ws, "one")) == "one"
         assert [m for m, _ in frames(sim)] == ["WS", "POST"]
-        assert [l["class"] for l in relay.log("attempt.failed")] == ["idle"]
+        assert [l["class"] for l in told(relay, "attempt.failed")] == ["idle"]
 
 
 CREATED = {"type": "response.created", "response": {"id": "resp_1", "status": "in_progress"}}
@@ -456,8 +469,8 @@ def test_a_host_that_always_closes_is_given_up_for_a_while(sim, relay, script):
         talk(relay, number)
     assert upgrades(sim) == [101] * 3
     assert [m for m, _ in frames(sim)] == ["WS", "POST"] * 3 + ["POST"] * 3
-    told = relay.log("upstream.websocket")
-    assert [(l["status"], l["http_for_s"]) for l in told] == [(0, 600)]
+    lines = told(relay, "upstream.websocket")
+    assert [(l["status"], l["http_for_s"]) for l in lines] == [(0, 600)]
 
 
 def test_a_host_that_never_answers_is_given_up_for_a_while(sim):
@@ -479,7 +492,7 @@ def test_a_host_whose_sockets_are_over_at_once_is_given_up_for_a_while(sim, rela
         talk(relay, number)
     talk(relay, 3)
     assert [m for m, _ in frames(sim)] == ["WS", "WS", "POST"] * 2 + ["WS", "POST", "POST"]
-    assert len(relay.log("upstream.websocket")) == 1
+    assert len(told(relay, "upstream.websocket")) == 1
 
 
 def test_a_failure_without_beginning_is_the_slots(sim, relay):
@@ -490,7 +503,7 @@ def test_a_failure_without_beginning_is_the_slots(sim, relay):
         assert wslib.text_of(go_on(ws, first, "two")) == "two"
         assert slot_of(sim) != used
     assert [m for m, _ in frames(sim)] == ["WS"] * 3
-    assert [l["code"] for l in relay.log("attempt.failed")] == ["server_is_overloaded"]
+    assert [l["code"] for l in told(relay, "attempt.failed")] == ["server_is_overloaded"]
 
 
 def test_a_good_turn_clears_a_hosts_record(sim, relay):
@@ -499,7 +512,7 @@ def test_a_good_turn_clears_a_hosts_record(sim, relay):
             sim.script("*", {"close_code": 1011})
         talk(relay, number)
     assert upgrades(sim) == [101] * 8
-    assert not relay.log("upstream.websocket")
+    assert not told(relay, "upstream.websocket")
 
 
 def test_turns_that_break_together_are_one_failure_of_the_host(sim, relay):
@@ -508,7 +521,7 @@ def test_turns_that_break_together_are_one_failure_of_the_host(sim, relay):
     in_parallel([lambda n=n: talk(relay, n) for n in range(8)])
     talk(relay, "last")
     assert [m for m, _ in frames(sim)] == ["WS"] * 9 + ["POST"] * 8 + ["WS"]
-    assert not relay.log("upstream.websocket")
+    assert not told(relay, "upstream.websocket")
 
 
 def test_messages_too_large_are_no_fault_of_the_host(sim, relay):
@@ -516,12 +529,6 @@ def test_messages_too_large_are_no_fault_of_the_host(sim, relay):
         sim.script("*", {"close_code": 1009})
         talk(relay, number)
     assert upgrades(sim) == [101] * 4
-
-
-def reload(relay):
-    mark = relay.mark()
-    relay.signal(signal.SIGHUP)
-    relay.wait_for("config.reload", lambda line: line["file"] == "config/relay.json", mark)
 
 
 @pytest.mark.parametrize("script", [
@@ -556,8 +563,8 @@ def test_a_page_that_answers_the_upgrade_is_the_hosts(sim, relay, script):
         talk(relay, number)
     assert upgrades(sim) == [script["status"]]
     assert [m for m, _ in frames(sim)] == ["POST"] * 2
-    assert len(relay.log("upstream.websocket")) == 1
-    assert not relay.log("attempt.failed")
+    assert len(told(relay, "upstream.websocket")) == 1
+    assert not told(relay, "attempt.failed")
     assert all(relay.shown(n)["runtime"]["consecutiveFailures"] == 0 for n in (1, 2, 3))
 
 
@@ -565,7 +572,7 @@ def test_a_403_of_upstream_is_the_slots(sim, relay):
     sim.script("*", {"on_upgrade": True, "status": 403, "body": {
         "error": {"code": "account_suspended", "message": "Suspended."}}})
     talk(relay, 1)
-    assert [l["class"] for l in relay.log("attempt.failed")] == ["dead"]
+    assert [l["class"] for l in told(relay, "attempt.failed")] == ["dead"]
     assert upgrades(sim) == [403, 101]
 
 
@@ -577,7 +584,7 @@ def test_a_401_on_the_upgrade_brings_another_token_once(sim, relay):
         second = go_on(ws, first, "two")
         assert wslib.text_of(second) == "two"
         assert slot_of(sim) == used
-    failed = relay.log("attempt.failed")
+    failed = told(relay, "attempt.failed")
     assert [(l["class"], l["next"]) for l in failed] == [("auth", "same_slot_refreshed")]
     assert sim.stats()["refreshes"] == 1
 
@@ -589,7 +596,7 @@ def test_a_401_on_the_first_upgrade_brings_another_token_once():
         assert upgrades(sim) == [401, 101]
         assert sim.stats()["refreshes"] == 1
         assert [m for m, _ in frames(sim)] == ["WS"]
-        assert not relay.log("upstream.websocket")
+        assert not told(relay, "upstream.websocket")
 
 
 # --- turn state
@@ -670,7 +677,7 @@ def test_a_turn_too_large_for_a_frame_goes_by_http(sim):
         assert [t.method for t in sim.requests(path="/codex/responses", bodies=False)] == [
             "GET", "POST"]
         assert sim.stats()["faults"] == 1
-        assert not relay.log("upstream.websocket")
+        assert not told(relay, "upstream.websocket")
 
 
 @needs_release
