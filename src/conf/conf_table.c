@@ -700,13 +700,12 @@ static const struct conf_key rows[] = {
 		.name = "upstream.transport",
 		.type = CONF_CHOICE,
 		.offset = AT(upstream_transport),
-		.fallback = "\"http\"",
+		.fallback = "\"auto\"",
 		.choices = transports,
 		.help = "How turns go to upstream. `auto`: those of clients on a WebSocket over "
-			"one "
-			"that stays open between turns, all others over HTTP; `websocket`: all "
-			"turns "
-			"of a session; `http`: none. A host that takes no WebSockets gets HTTP.",
+			"one that stays open between turns, all others over HTTP; `websocket`: "
+			"all turns of a session; `http`: none. A host that takes no WebSockets "
+			"gets HTTP.",
 	},
 	{
 		.name = "upstream.connectTimeoutSeconds",

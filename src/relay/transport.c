@@ -87,7 +87,7 @@ void transport_conf_changed(struct relay *relay)
 		return;
 	socket_pool_forget_failures(relay->upstream_sockets);
 	if (relay->conf->upstream_transport == TRANSPORT_HTTP)
-		socket_pool_close_idle(relay->upstream_sockets);
+		socket_pool_dismiss_all(relay->upstream_sockets);
 }
 
 static json_t *hosts_json(const struct socket_pool *pool)

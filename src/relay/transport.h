@@ -20,8 +20,8 @@ void transport_choose(const struct relay *relay, const struct conf *conf,
 void transport_start(struct relay *relay);
 /* No attempt runs any more. */
 void transport_stop(struct relay *relay);
-/* Slots have changed: sockets between turns of those that are gone, disabled, or have another
- * token, are closed. */
+/* Slots have changed: sockets of those that are gone, disabled, or have another token, are closed,
+ * after the turn that runs on them. */
 void transport_slots_changed(struct relay *relay);
 /* The configuration has: what is known of hosts is forgotten. */
 void transport_conf_changed(struct relay *relay);
