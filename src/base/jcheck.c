@@ -8,13 +8,12 @@
 
 /*
  * One validation. Every scan_*() takes where it stands and returns where it stopped, or NULL after
- * fail(). The bit of a level in objects tells what the bracket that closes it must be.
+ * fail().
  */
 struct scan {
 	const char *end;
 	unsigned depth;
 	unsigned max_depth;
-	uint64_t objects[JCHECK_DEPTH_LIMIT / 64];
 	const char *starts[JCHECK_DEPTH_LIMIT]; /* of the containers that are open */
 	struct jspan_index *spans;
 	size_t span_min; /* bytes of a value that is noted in spans */
@@ -197,21 +196,14 @@ static const char *scan_key(struct scan *s, const char *p)
 
 static bool in_object(const struct scan *s)
 {
-	unsigned level = s->depth - 1;
-
-	return s->objects[level / 64] >> level % 64 & 1;
+	return *s->starts[s->depth - 1] == '{';
 }
 
-static bool push(struct scan *s, bool object, const char *start)
+static bool push(struct scan *s, const char *start)
 {
-	unsigned level = s->depth;
-	uint64_t bit = UINT64_C(1) << level % 64;
-
-	if (level >= s->max_depth)
+	if (s->depth >= s->max_depth)
 		return false;
-	s->objects[level / 64] = (s->objects[level / 64] & ~bit) | (object ? bit : 0);
-	s->starts[level] = start;
-	s->depth++;
+	s->starts[s->depth++] = start;
 	return true;
 }
 
@@ -230,7 +222,7 @@ static const char *scan_value(struct scan *s, const char *p)
 		if (p == s->end || (*p != '{' && *p != '['))
 			return scan_scalar(s, p);
 		object = *p == '{';
-		if (!push(s, object, p))
+		if (!push(s, p))
 			return fail(s, p, -E2BIG, "nested too deeply");
 		p = jscan_skip_space(p + 1, s->end);
 		if (p < s->end && *p == (object ? '}' : ']')) {
