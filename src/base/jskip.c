@@ -146,7 +146,14 @@ const char *jskip_value(const char *p, const char *end)
 		return skip_text(p, end);
 	case '{':
 	case '[':
+		if (end - p > 1 && p[1] == *p + 2) /* the bracket that closes it */
+			return p + 2;
 		return end - p > JSPAN_PROBE ? skip_long_container(p, end) : skip_container(p, end);
+	case 't':
+	case 'n':
+		return end - p > 4 ? p + 4 : end;
+	case 'f':
+		return end - p > 5 ? p + 5 : end;
 	default:
 		return skip_scalar(p, end);
 	}

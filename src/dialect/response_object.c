@@ -137,8 +137,7 @@ void response_echo_pick(struct response_echo *e, struct jv request)
 
 	memset(e, 0, sizeof(*e));
 	while (it.object && jv_next(&it)) {
-		bool escaped = it.key.n && memchr(it.key.p, '\\', it.key.n);
-		int at = escaped ? find_escaped(it.key) : find_member(it.key);
+		int at = it.escaped ? find_escaped(it.key) : find_member(it.key);
 
 		if (at >= 0)
 			e->member[at] = it.value;
