@@ -10,12 +10,10 @@ static char lower(char c)
 }
 
 /* Not strncasecmp(): that stops at a NUL and asks the locale. */
-bool sv_ieq(struct sv a, struct sv b)
+bool sv_ieq_bytes(const char *a, const char *b, size_t n)
 {
-	if (a.n != b.n)
-		return false;
-	for (size_t i = 0; i < a.n; i++) {
-		if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
+	for (size_t i = 0; i < n; i++) {
+		if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
 			return false;
 	}
 	return true;
@@ -141,7 +139,12 @@ int sv_f64(struct sv s, double *ret)
 	char text[64];
 	char *end;
 	double value;
+	uint64_t whole;
 
+	if (s.n < 16 && !sv_u64(s, &whole)) { /* most are, and strtod() is slow */
+		*ret = (double)whole;
+		return 0;
+	}
 	if (s.n == 0 || s.n >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, s.p, s.n);

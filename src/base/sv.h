@@ -39,8 +39,15 @@ static inline bool sv_eq(struct sv a, struct sv b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* ASCII case-insensitive equality of n bytes. */
+bool sv_ieq_bytes(const char *a, const char *b, size_t n);
+
 /* ASCII case-insensitive equality. */
-bool sv_ieq(struct sv a, struct sv b);
+static inline bool sv_ieq(struct sv a, struct sv b)
+{
+	return a.n == b.n && sv_ieq_bytes(a.p, b.p, a.n);
+}
+
 bool sv_starts(struct sv s, struct sv prefix);
 bool sv_istarts(struct sv s, struct sv prefix);
 bool sv_ends(struct sv s, struct sv suffix);
