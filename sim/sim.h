@@ -57,6 +57,7 @@ struct sim_stats {
 	uint64_t refreshes;
 	uint64_t refresh_reuses;
 	unsigned active;
+	unsigned sockets; /* WebSockets that are open */
 };
 
 struct sim {

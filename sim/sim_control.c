@@ -203,20 +203,21 @@ static void get_stats(struct call *c)
 	const struct sim_stats *s = &c->sim->stats;
 
 	answer_jansson(c->stream,
-		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "requests",
+		json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "requests",
 			(json_int_t)s->requests, "responses", (json_int_t)s->responses, "finished",
 			(json_int_t)s->finished, "gone", (json_int_t)s->gone, "faults",
 			(json_int_t)s->faults, "refused", (json_int_t)s->refused, "events",
 			(json_int_t)s->events, "active", (json_int_t)s->active, "refreshes",
 			(json_int_t)s->refreshes, "refresh_reuses", (json_int_t)s->refresh_reuses,
 			"connections", (json_int_t)http_server_connections(c->sim->server),
-			"refreshes_by_account", refreshes_by_account(c->sim)));
+			"sockets", (json_int_t)s->sockets, "refreshes_by_account",
+			refreshes_by_account(c->sim)));
 }
 
 static void post_reset(struct call *c)
 {
 	struct sim *sim = c->sim;
-	unsigned active = sim->stats.active;
+	unsigned active = sim->stats.active, sockets = sim->stats.sockets;
 
 	sim->clock_offset_ms = 0;
 	sim_default_settings(sim);
@@ -225,7 +226,7 @@ static void post_reset(struct call *c)
 	sim_auth_clear(sim->auth);
 	if (sim->log)
 		sim_log_clear(sim->log);
-	sim->stats = (struct sim_stats){.active = active};
+	sim->stats = (struct sim_stats){.active = active, .sockets = sockets};
 	sim_control_ok(c->stream);
 }
 

@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "sim/sim_accounts.h"
 #include "sim/sim_gen_items.h"
+#include "sim/sim_models.h"
 #include "sim/sim_script.h"
 
 enum { BYTES_PER_TOKEN = 4 };
@@ -223,6 +224,23 @@ static void add_failure(struct sim_gen *g, struct buf *out)
 	buf_add_lit(out, "}\n\n");
 }
 
+static void add_metadata(const struct sim_account *a, struct buf *out)
+{
+	char etag[SIM_MODELS_ETAG_SIZE];
+	struct jw w;
+
+	sim_models_etag(a, etag);
+	buf_add_lit(out, "event: codex.response.metadata\ndata: ");
+	w = jw_begin(out);
+	jw_obj(&w);
+	jw_klit(&w, "type", "codex.response.metadata");
+	jw_kobj(&w, "headers");
+	jw_kstr(&w, "x-models-etag", sv_cstr(etag));
+	jw_end(&w);
+	jw_end(&w);
+	buf_add_lit(out, "\n\n");
+}
+
 /* Events that only native clients may see. They carry no sequence number. */
 static void add_private(struct sim_gen *g, struct buf *out)
 {
@@ -247,9 +265,7 @@ static void add_private(struct sim_gen *g, struct buf *out)
 			"},\"credits\":{\"has_credits\":%s,\"unlimited\":%s,\"balance\":null}}\n\n",
 			a->credits ? "true" : "false", a->credits_unlimited ? "true" : "false");
 	} else if (g->private_due == 2) {
-		buf_add_lit(out, "event: codex.response.metadata\ndata: "
-				 "{\"type\":\"codex.response.metadata\","
-				 "\"headers\":{\"x-models-etag\":\"sim\"}}\n\n");
+		add_metadata(a, out);
 	} else {
 		buf_add_lit(out, "event: keepalive\ndata: {\"type\":\"keepalive\"}\n\n");
 	}

@@ -45,6 +45,7 @@ struct sim_filter {
 
 struct sim_tally {
 	uint64_t requests, active, gone, finished, events, succeeded, failed;
+	uint64_t sockets; /* open now; filled by sim_wait */
 };
 
 struct sim_log *sim_log_new(void);

@@ -61,6 +61,13 @@ json_t *sim_scripts_json(const struct sim_scripts *q)
 	return list;
 }
 
+static void free_messages(struct sim_messages *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		buf_fini(&m->at[i]);
+	free(m->at);
+}
+
 void sim_script_unref(struct sim_script *s)
 {
 	if (!s || --s->refs > 0)
@@ -68,6 +75,8 @@ void sim_script_unref(struct sim_script *s)
 	for (size_t i = 0; i < s->event_count; i++)
 		buf_fini(&s->events[i]);
 	free(s->events);
+	free_messages(&s->before);
+	free_messages(&s->after);
 	free(s->path);
 	free(s->match);
 	free(s->headers);
@@ -392,6 +401,31 @@ static bool on_events(struct sim_script *s, json_t *v)
 	return ok;
 }
 
+static bool set_messages(struct sim_messages *m, json_t *v)
+{
+	size_t count = json_array_size(v);
+
+	if (!count || m->at)
+		return false;
+	m->at = mem_zalloc(count * sizeof(*m->at));
+	m->count = count;
+	for (size_t i = 0; i < count; i++) {
+		buf_init(&m->at[i], SCRIPT_BYTES);
+		dump_json(json_array_get(v, i), &m->at[i]);
+	}
+	return true;
+}
+
+static bool on_before_events(struct sim_script *s, json_t *v)
+{
+	return set_messages(&s->before, v);
+}
+
+static bool on_after_events(struct sim_script *s, json_t *v)
+{
+	return set_messages(&s->after, v);
+}
+
 static bool on_private_events(struct sim_script *s, json_t *v)
 {
 	return set_bool(v, &s->private_events);
@@ -442,6 +476,8 @@ static const struct {
 	{"huge_event_bytes", on_huge_event_bytes},
 	{"usage", on_usage},
 	{"events", on_events},
+	{"before_events", on_before_events},
+	{"after_events", on_after_events},
 	{"private_events", on_private_events},
 	{"output_in_terminal", on_output_in_terminal},
 	{"no_terminal", on_no_terminal},

@@ -18,6 +18,12 @@ enum sim_stall { SIM_STALL_NONE, SIM_STALL_BEFORE_HEAD, SIM_STALL_AFTER_HEAD };
 enum sim_framing { SIM_FRAMING_LF, SIM_FRAMING_CRLF, SIM_FRAMING_CR };
 enum sim_failure_form { SIM_FORM_FAILED, SIM_FORM_ERROR, SIM_FORM_ERROR_FLAT };
 
+/* JSON texts. */
+struct sim_messages {
+	struct buf *at;
+	size_t count;
+};
+
 struct sim_script {
 	struct sim_script *next;
 	unsigned refs;
@@ -61,6 +67,7 @@ struct sim_script {
 	struct buf usage;   /* JSON; empty: the true one */
 	struct buf *events; /* encoded, verbatim */
 	size_t event_count;
+	struct sim_messages before, after; /* on a socket, around the turn's own events */
 	bool private_events;
 	int output_in_terminal; /* -1: as configured */
 	bool no_terminal;

@@ -7,6 +7,7 @@
 #include "sim/sim_accounts.h"
 #include "sim/sim_script.h"
 #include "sim/sim_turn.h"
+#include "sim/sim_wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,6 +55,19 @@ static void forget_turn(struct sim_socket *s)
 	buf_reset(&s->body, 0);
 	buf_reset(&s->input, 0);
 	s->id[0] = '\0';
+}
+
+/* The connection is no longer the socket's. */
+static struct ws_conn *let_go(struct sim_socket *s)
+{
+	struct ws_conn *ws = s->ws;
+
+	s->ws = NULL;
+	if (ws) {
+		s->sim->stats.sockets--;
+		sim_wait_poke(s->sim);
+	}
+	return ws;
 }
 
 /* --- out --- */
@@ -154,6 +168,12 @@ void sim_socket_send(struct sim_socket *s, struct sv bytes)
 	}
 }
 
+void sim_socket_say(struct sim_socket *s, struct sv text)
+{
+	if (s->ws)
+		ws_conn_send(s->ws, text);
+}
+
 bool sim_socket_is_congested(const struct sim_socket *s)
 {
 	return s->ws && ws_conn_is_congested(s->ws);
@@ -173,7 +193,7 @@ static void on_over(struct deferred *d)
 	if (!s->ws)
 		free_socket(s);
 	else if (s->stopping && !s->turn) {
-		ws_conn_close(s->ws, WS_CLOSE_GOING_AWAY, "the simulator stops");
+		ws_conn_close(let_go(s), WS_CLOSE_GOING_AWAY, "the simulator stops");
 		free_socket(s);
 	}
 }
@@ -200,9 +220,8 @@ void sim_socket_turn_over(struct sim_socket *s)
 
 void sim_socket_cut(struct sim_socket *s, int close_code)
 {
-	struct ws_conn *ws = s->ws;
+	struct ws_conn *ws = let_go(s);
 
-	s->ws = NULL;
 	if (ws && close_code)
 		ws_conn_close(ws, close_code, "scripted");
 	else if (ws)
@@ -212,9 +231,10 @@ void sim_socket_cut(struct sim_socket *s, int close_code)
 
 void sim_socket_reset(struct sim_socket *s)
 {
-	if (s->ws)
-		ws_conn_reset(s->ws);
-	s->ws = NULL;
+	struct ws_conn *ws = let_go(s);
+
+	if (ws)
+		ws_conn_reset(ws);
 	sim_socket_turn_over(s);
 }
 
@@ -335,8 +355,7 @@ static void on_message(void *user, struct buf *text)
 	if (s->turn) {
 		struct sim_txn *turn = s->turn;
 
-		ws_conn_close(s->ws, WS_CLOSE_POLICY, "one turn at a time");
-		s->ws = NULL;
+		ws_conn_close(let_go(s), WS_CLOSE_POLICY, "one turn at a time");
 		sim_txn_gone(turn);
 		return;
 	}
@@ -371,7 +390,7 @@ static void on_gone(void *user, int code, const char *why)
 
 	(void)code;
 	(void)why;
-	s->ws = NULL;
+	let_go(s);
 	if (s->turn)
 		sim_txn_gone(s->turn);
 	else
@@ -401,9 +420,9 @@ static bool copy_head(struct sim_socket *s, const struct http_request *r)
 
 void sim_socket_open(struct sim_txn *t, const char *accept)
 {
-	static const struct ws_conn_options options = {
-		.max_message_bytes = SIM_BODY_BYTES, .ping_ms = PING_MS};
+	struct ws_conn_options options = {.max_message_bytes = SIM_BODY_BYTES, .ping_ms = PING_MS};
 	struct sim_socket *s = mem_zalloc(sizeof(*s));
+	struct sim_script *script = t->script;
 	struct http_stream *stream;
 
 	s->sim = t->sim;
@@ -419,6 +438,16 @@ void sim_socket_open(struct sim_txn *t, const char *accept)
 		sim_txn_detail(t, 500, "out of memory");
 		return;
 	}
+	if (script) {
+		script->refs++;
+		options.headers = script->headers;
+		options.header_count = script->header_count < WS_ANSWER_HEADERS_MAX
+					       ? script->header_count
+					       : WS_ANSWER_HEADERS_MAX;
+	}
 	stream = sim_txn_take_stream(t, 101);
 	s->ws = ws_conn_accept(stream, accept, &options, &socket_ops, s);
+	sim_script_unref(script);
+	s->sim->stats.sockets++;
+	sim_wait_poke(s->sim);
 }

@@ -21,6 +21,8 @@ void sim_socket_refuse(
 	struct sim_socket *s, int status, struct sv body, const struct sim_script *script);
 /* Events as SSE bytes, cut anywhere: each becomes a frame. */
 void sim_socket_send(struct sim_socket *s, struct sv bytes);
+/* One message that is not of the turn. */
+void sim_socket_say(struct sim_socket *s, struct sv text);
 /* The transaction has ended (it is freed): what becomes of the socket. close_code 0: cut. */
 void sim_socket_turn_over(struct sim_socket *s);
 void sim_socket_cut(struct sim_socket *s, int close_code);

@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "sim/sim_script.h"
+#include "sim/sim_socket.h"
 #include "sim/sim_wait.h"
 
 enum { PIECE_BYTES = 64 << 10, RESET_DELAY_MS = 5 };
@@ -98,6 +99,12 @@ static void flush(struct sim_txn *t, struct sim_stream *s)
 	buf_reset(&s->out, PIECE_BYTES);
 }
 
+static void say(struct sim_txn *t, const struct sim_messages *m)
+{
+	for (size_t i = 0; t->socket && i < m->count; i++)
+		sim_socket_say(t->socket, buf_sv(&m->at[i]));
+}
+
 static void end(struct sim_txn *t, struct sim_stream *s)
 {
 	switch (s->end) {
@@ -112,6 +119,8 @@ static void end(struct sim_txn *t, struct sim_stream *s)
 		sim_txn_abort(t);
 		break;
 	case SIM_END_FINISHED:
+		if (t->script)
+			say(t, &t->script->after);
 		sim_txn_finish(t);
 		break;
 	}
@@ -170,6 +179,8 @@ static void begin(struct sim_txn *t)
 {
 	sim_txn_head(t, t->script && t->script->status ? t->script->status : 200,
 		SV("text/event-stream; charset=utf-8"));
+	if (t->script)
+		say(t, &t->script->before);
 	if (t->script && t->script->write_bytes)
 		pump_bytes(t);
 	else

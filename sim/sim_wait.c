@@ -36,6 +36,7 @@ static const struct {
 	{"events", offsetof(struct sim_tally, events)},
 	{"succeeded", offsetof(struct sim_tally, succeeded)},
 	{"failed", offsetof(struct sim_tally, failed)},
+	{"sockets", offsetof(struct sim_tally, sockets)},
 };
 
 static const struct {
@@ -59,6 +60,7 @@ static void tally(const struct wait *w, struct sim_tally *ret)
 
 	if (w->sim->log) {
 		sim_log_count(w->sim->log, &f, ret);
+		ret->sockets = stats->sockets;
 		return;
 	}
 	memset(ret, 0, sizeof(*ret));
@@ -67,6 +69,7 @@ static void tally(const struct wait *w, struct sim_tally *ret)
 	ret->gone = stats->gone;
 	ret->finished = stats->finished;
 	ret->events = stats->events;
+	ret->sockets = stats->sockets;
 }
 
 /* One "name>=N": 1 holds, 0 does not, -1 makes no sense. */

@@ -5,6 +5,7 @@
 #include "conf/dependency_map.h"
 #include "relay/continuation.h"
 #include "relay/reply.h"
+#include "relay/transport.h"
 #include "slots/show.h"
 #include "version.h"
 
@@ -15,6 +16,7 @@ void admin_stats_get(struct relay *r, struct http_stream *s)
 	json_object_set_new(shown, "continuation",
 		json_pack("{s:I, s:I}", "entries", (json_int_t)continuation_count(r->continuation),
 			"bytes", (json_int_t)continuation_bytes(r->continuation)));
+	json_object_set_new(shown, "upstreamSockets", transport_json(r));
 	json_object_set_new(shown, "version", json_string(RELAY_VERSION));
 	json_object_set_new(shown, "config", conf_json(r->conf, false, false));
 	json_object_set_new(shown, "dependencyMap", dependency_map_json(r->conf));

@@ -4,7 +4,9 @@
 
 #include "base/clock.h"
 #include "io/fetch_conf.h"
+#include "proto/no_proxy.h"
 #include "proto/url.h"
+#include "slots/usage_text.h"
 #include "version.h"
 
 #include <errno.h>
@@ -103,6 +105,57 @@ static void check_free(struct doctor *d)
 			"all %zu addresses are free; the relay is not running", i);
 }
 
+static void check_socket_host(struct doctor *d, const json_t *host)
+{
+	const char *name = json_string_value(json_object_get(host, "host"));
+	const char *until = json_string_value(json_object_get(host, "httpUntil"));
+	int64_t until_ms = 0;
+	char span[USAGE_SPAN_SIZE];
+
+	if (!name || !until || clock_parse_iso(sv_cstr(until), &until_ms) != 0)
+		return;
+	usage_text_span(until_ms - d->now_ms, span);
+	cli_doctor_tell(d, DOCTOR_WARN, "sockets",
+		"the log says why (upstream.websocket): a proxy that takes none? config set "
+		"upstream.transport http ends the attempts",
+		"%.300s takes no WebSockets; turns go there over HTTP for another %s", name, span);
+}
+
+/* Of a relay that runs and may open WebSockets to upstream. */
+static void check_sockets(struct doctor *d)
+{
+	size_t before = d->warnings;
+	json_t *stats, *sockets, *host;
+	size_t i;
+
+	if (d->conf->upstream_transport == TRANSPORT_HTTP)
+		return;
+	stats = cli_live_get(d->conf, d->ctx->root, "/admin/stats");
+	sockets = json_object_get(stats, "upstreamSockets");
+	json_array_foreach(json_object_get(sockets, "hosts"), i, host)
+	{
+		check_socket_host(d, host);
+	}
+	if (sockets && d->warnings == before)
+		cli_doctor_tell(d, DOCTOR_OK, "sockets", NULL,
+			"WebSockets to upstream: %lld with a turn, %lld between turns",
+			(long long)json_integer_value(json_object_get(sockets, "busy")),
+			(long long)json_integer_value(json_object_get(sockets, "idle")));
+	json_decref(stats);
+}
+
+static void tell_live(struct doctor *d, const struct cli_live *live)
+{
+	if (strcmp(live->version, RELAY_VERSION) != 0)
+		cli_doctor_tell(d, DOCTOR_WARN, "port", "restart serve",
+			"the running relay is version %s, this program %s", live->version,
+			RELAY_VERSION);
+	else
+		cli_doctor_tell(d, DOCTOR_OK, "port", NULL, "the relay runs at %s, version %s",
+			live->address, live->version);
+	check_sockets(d);
+}
+
 void cli_doctor_port(struct doctor *d)
 {
 	struct cli_live live;
@@ -121,13 +174,8 @@ void cli_doctor_port(struct doctor *d)
 			"is it the relay of another directory, or an old configuration of this "
 			"one?",
 			"a relay runs at %s, but %s", live.address, live.problem);
-	else if (strcmp(live.version, RELAY_VERSION) != 0)
-		cli_doctor_tell(d, DOCTOR_WARN, "port", "restart serve",
-			"the running relay is version %s, this program %s", live.version,
-			RELAY_VERSION);
 	else
-		cli_doctor_tell(d, DOCTOR_OK, "port", NULL, "the relay runs at %s, version %s",
-			live.address, live.version);
+		tell_live(d, &live);
 	cli_live_fini(&live);
 }
 
@@ -147,8 +195,7 @@ static bool spares_loopback(void)
 
 	if (!told)
 		told = environment("NO_PROXY");
-	return told &&
-	       (strcmp(told, "*") == 0 || strstr(told, "127.0.0.1") || strstr(told, "127.0.0.0/8"));
+	return told && no_proxy_names(sv_cstr(told), SV("127.0.0.1"));
 }
 
 static void check_proxies(struct doctor *d)

@@ -251,10 +251,31 @@ static void ask_slots(const struct target *t, const struct secret *token, struct
 	cli_answer_fini(&a);
 }
 
+static const struct secret *token_of(const struct conf *conf)
+{
+	return secret_is_empty(&conf->admin_token) ? &conf->auth_token : &conf->admin_token;
+}
+
+json_t *cli_live_get(const struct conf *conf, const char *root, const char *path)
+{
+	json_t *object = NULL;
+	struct cli_live live = {.state = CLI_LIVE_DOWN};
+	struct cli_answer a;
+	struct target t;
+
+	if (!open_target(conf, root, &live, &t))
+		return NULL;
+	ask(&t, path, token_of(conf), &a);
+	if (a.status == 200)
+		object = object_of(&a);
+	cli_answer_fini(&a);
+	cli_net_close(t.net);
+	return object;
+}
+
 void cli_live_ask(const struct conf *conf, const char *root, struct cli_live *ret)
 {
-	const struct secret *token =
-		secret_is_empty(&conf->admin_token) ? &conf->auth_token : &conf->admin_token;
+	const struct secret *token = token_of(conf);
 	struct target t;
 
 	*ret = (struct cli_live){.state = CLI_LIVE_DOWN};

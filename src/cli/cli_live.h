@@ -30,6 +30,9 @@ struct cli_live {
 /* Always fills *ret, which ends with cli_live_fini(). */
 void cli_live_ask(const struct conf *conf, const char *root, struct cli_live *ret);
 void cli_live_fini(struct cli_live *live);
+/* The JSON object at this path of a relay that is CLI_LIVE_UP, NULL when there is none. New
+ * reference. */
+json_t *cli_live_get(const struct conf *conf, const char *root, const char *path);
 /* "up" and so on, for JSON. */
 const char *cli_live_name(enum cli_live_state state);
 

@@ -38,6 +38,7 @@ struct failure {
 	 * "try again in 6m0s" text.
 	 */
 	int64_t until_ms;
+	bool of_socket;	     /* a WebSocket broke: says nothing of the slot, and HTTP may do */
 	int upstream_status; /* of an HTTP answer that was no event stream; 0: it came otherwise */
 	/* What happened, for the operator (logs, lastError): upstream's or the transport's own
 	 * words. */

@@ -2,6 +2,8 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "codex/refusal.h"
+#include "dialect/event.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -18,7 +20,11 @@ enum {
 	HOSTS_MAX = 64,
 	SLOT_SOCKETS_MAX = 64,
 	SOCKETS_MAX = 1024,
+	STRIKES_MAX = 3,
+	ASIDES_MAX = 1000, /* messages between two turns */
 };
+
+#define ASIDES_BYTES MIB(1)
 
 /* Scheme, name and port: what takes upgrades or does not. */
 struct host {
@@ -26,6 +32,8 @@ struct host {
 	int64_t refused_until_ms;
 	bool proved; /* it has taken one */
 	unsigned dialing;
+	unsigned strikes; /* turns in a row that its sockets broke */
+	int64_t struck_ms;
 };
 
 struct ws_socket {
@@ -39,7 +47,12 @@ struct ws_socket {
 	struct ws_conn *conn;
 	const struct ws_socket_ops *ops; /* NULL: idle */
 	void *user;
-	int64_t opened_ms, idle_since_ms;
+	int64_t opened_ms, begun_ms, idle_since_ms;
+	unsigned turns;	 /* that were given back */
+	bool unwanted;	 /* to be closed when the turn is over */
+	bool heard;	 /* something came in this turn */
+	unsigned asides; /* since the last turn */
+	size_t aside_bytes;
 	struct ws_frame_memory memory;
 };
 
@@ -104,12 +117,19 @@ struct socket_pool *socket_pool_new(struct loop *loop, struct dialer *dialer)
 	return p;
 }
 
-void socket_pool_close_idle(struct socket_pool *p)
+static void dismiss(struct ws_socket *s)
+{
+	if (s->ops)
+		s->unwanted = true;
+	else
+		close_socket(s);
+}
+
+void socket_pool_dismiss_all(struct socket_pool *p)
 {
 	for (struct ws_socket *s = p->sockets, *next; s; s = next) {
 		next = s->next;
-		if (!s->ops)
-			close_socket(s);
+		dismiss(s);
 	}
 }
 
@@ -117,7 +137,7 @@ void socket_pool_free(struct socket_pool *p)
 {
 	if (!p)
 		return;
-	socket_pool_close_idle(p);
+	socket_pool_dismiss_all(p);
 	assert(!p->sockets);
 	timer_stop(&p->sweep);
 	free(p);
@@ -128,20 +148,49 @@ void socket_pool_keep(struct socket_pool *p,
 {
 	for (struct ws_socket *s = p->sockets, *next; s; s = next) {
 		next = s->next;
-		if (!s->ops && !is_wanted(arg, sv_cstr(s->slot), sv_cstr(s->grant)))
-			close_socket(s);
+		if (!is_wanted(arg, sv_cstr(s->slot), sv_cstr(s->grant)))
+			dismiss(s);
 	}
 }
 
 void socket_pool_forget_failures(struct socket_pool *p)
 {
-	for (size_t i = 0; i < p->host_count; i++)
+	for (size_t i = 0; i < p->host_count; i++) {
 		p->hosts[i].refused_until_ms = 0;
+		p->hosts[i].strikes = 0;
+	}
 }
 
-size_t socket_pool_count(const struct socket_pool *p)
+struct socket_counts socket_pool_counts(const struct socket_pool *p)
 {
-	return p->count;
+	struct socket_counts counts = {0};
+
+	for (const struct ws_socket *s = p->sockets; s; s = s->next) {
+		if (s->opening)
+			counts.dialing++;
+		else if (s->ops)
+			counts.busy++;
+		else
+			counts.idle++;
+	}
+	return counts;
+}
+
+bool socket_pool_host(const struct socket_pool *p, size_t index, struct socket_host *ret)
+{
+	const struct host *h;
+	int64_t left_ms;
+
+	if (index >= p->host_count)
+		return false;
+	h = &p->hosts[index];
+	left_ms = h->refused_until_ms - loop_now_ms(p->loop);
+	*ret = (struct socket_host){
+		.name = sv_cstr(h->name),
+		.takes_sockets = h->proved,
+		.http_for_ms = left_ms > 0 ? left_ms : 0,
+	};
+	return true;
 }
 
 /* --- hosts --- */
@@ -173,41 +222,82 @@ static struct host *host_of(struct socket_pool *p, const char *url)
 	return h;
 }
 
-/* The account's verdict, not the host's. */
-static bool is_of_account(int status)
+/* A page, or a 403 that says nothing, is of what stands in front of upstream. */
+bool socket_pool_is_of_account(const struct ws_open_result *r)
 {
-	return status == 401 || status == 402 || status == 403 || status == 429;
+	struct refusal said;
+
+	refusal_read_body(r->body, r->status, &said);
+	if (said.page)
+		return false;
+	if (r->status == 403)
+		return said.json && (said.code[0] || said.type[0] || said.message[0]);
+	return r->status == 401 || r->status == 402 || r->status == 429;
+}
+
+static void give_up(
+	struct socket_pool *p, struct host *h, int64_t pause_ms, int status, const char *reason)
+{
+	int64_t now_ms = loop_now_ms(p->loop);
+	bool known = now_ms < h->refused_until_ms;
+
+	h->proved = false;
+	h->refused_until_ms = now_ms + pause_ms;
+	if (known)
+		return;
+	log_begin(LOG_WARN, "upstream.websocket");
+	log_str("host", host_name(h->name));
+	log_i64("status", status);
+	log_str("reason", sv_cstr(reason));
+	log_i64("http_for_s", pause_ms / 1000);
+	log_end();
 }
 
 static void note_refusal(struct socket_pool *p, struct host *h, const struct ws_open_result *r)
 {
 	bool trouble = r->status >= 500 || r->outcome == FETCH_CONNECT;
-	int64_t pause_ms = trouble ? TROUBLE_MS : REFUSED_MS;
 
-	if (is_of_account(r->status))
+	if (!socket_pool_is_of_account(r))
+		give_up(p, h, trouble ? TROUBLE_MS : REFUSED_MS, r->status, r->message);
+}
+
+/*
+ * A socket that was closed while nobody used it, before its end was seen, is nothing to wonder at.
+ * Turns that ran side by side break together: that is one strike.
+ */
+static void strike(struct ws_socket *s)
+{
+	struct host *h = s->host;
+
+	if ((s->turns && !s->heard) || s->begun_ms < h->struck_ms)
 		return;
-	h->proved = false;
-	h->refused_until_ms = loop_now_ms(p->loop) + pause_ms;
-	log_begin(LOG_WARN, "upstream.websocket");
-	log_str("host", host_name(h->name));
-	log_i64("status", r->status);
-	log_str("reason", sv_cstr(r->message));
-	log_i64("http_for_s", pause_ms / 1000);
-	log_end();
+	h->struck_ms = loop_now_ms(s->pool->loop);
+	if (++h->strikes >= STRIKES_MAX)
+		give_up(s->pool, h, REFUSED_MS, 0, "turns on its WebSockets come to nothing");
 }
 
 /* --- sockets --- */
+
+/* Upstream has something to add when a turn is over. */
+static bool may_ignore(struct ws_socket *s, struct sv text)
+{
+	struct event ev;
+
+	s->aside_bytes += text.n;
+	return ++s->asides <= ASIDES_MAX && s->aside_bytes <= ASIDES_BYTES &&
+	       event_parse(text, SV_NONE, &ev) == 0 && event_is_aside(&ev);
+}
 
 static void on_message(void *user, struct buf *text)
 {
 	struct ws_socket *s = user;
 
-	/* Nobody asked. */
-	if (!s->ops) {
+	if (s->ops) {
+		s->heard = true;
+		s->ops->on_message(s->user, text);
+	} else if (!may_ignore(s, buf_sv(text))) {
 		close_socket(s);
-		return;
 	}
-	s->ops->on_message(s->user, text);
 }
 
 static void on_drain(void *user)
@@ -226,6 +316,9 @@ static void on_gone(void *user, int code, const char *why)
 	const struct ws_socket_ops *ops = s->ops;
 
 	user = s->user;
+	/* A message of ours that is too large for it is no fault of the host. */
+	if (ops && code != WS_CLOSE_TOO_BIG)
+		strike(s);
 	forget(s);
 	if (ops)
 		ops->on_gone(user, code, why);
@@ -242,6 +335,7 @@ static void on_open(void *arg, const struct ws_open_result *result)
 	s->opening = NULL;
 	s->host->dialing--;
 	s->conn = result->conn;
+	s->idle_since_ms = loop_now_ms(s->pool->loop);
 	if (s->conn) {
 		s->host->proved = true;
 		s->opened_ms = loop_now_ms(s->pool->loop);
@@ -250,7 +344,8 @@ static void on_open(void *arg, const struct ws_open_result *result)
 		note_refusal(s->pool, s->host, result);
 		forget(s);
 	}
-	ops->on_open(user, result);
+	if (ops)
+		ops->on_open(user, result);
 }
 
 static bool fits(const struct ws_socket *s, const struct socket_key *key, const struct host *h)
@@ -266,7 +361,7 @@ struct ws_socket *socket_pool_take(struct socket_pool *p, const struct socket_ke
 
 	for (struct ws_socket *s = p->sockets, *next; s; s = next) {
 		next = s->next;
-		if (s->ops || !fits(s, key, h))
+		if (s->ops || s->opening || !fits(s, key, h))
 			continue;
 		if (is_old(s) || !sv_eq(sv_cstr(s->grant), key->grant)) {
 			close_socket(s);
@@ -274,6 +369,8 @@ struct ws_socket *socket_pool_take(struct socket_pool *p, const struct socket_ke
 		}
 		s->ops = ops;
 		s->user = user;
+		s->heard = false;
+		s->begun_ms = loop_now_ms(p->loop);
 		return s;
 	}
 	return NULL;
@@ -338,7 +435,7 @@ struct ws_socket *socket_pool_dial(struct socket_pool *p, const struct socket_ke
 	sv_cut(key->slot, s->slot, sizeof(s->slot));
 	sv_cut(key->grant, s->grant, sizeof(s->grant));
 	sv_cut(key->session, s->session, sizeof(s->session));
-	s->opened_ms = loop_now_ms(p->loop);
+	s->opened_ms = s->begun_ms = loop_now_ms(p->loop);
 	s->next = p->sockets;
 	s->prev = &p->sockets;
 	if (s->next)
@@ -368,6 +465,11 @@ void ws_socket_resume(struct ws_socket *s)
 		ws_conn_resume(s->conn);
 }
 
+void ws_socket_answered(struct ws_socket *s)
+{
+	s->host->strikes = 0;
+}
+
 struct ws_frame_memory *ws_socket_memory(struct ws_socket *s)
 {
 	return &s->memory;
@@ -377,10 +479,27 @@ void ws_socket_give_back(struct ws_socket *s)
 {
 	s->ops = NULL;
 	s->user = NULL;
+	s->turns++;
+	s->asides = 0;
+	s->aside_bytes = 0;
 	s->idle_since_ms = loop_now_ms(s->pool->loop);
+	if (s->unwanted)
+		close_socket(s);
 }
 
 void ws_socket_discard(struct ws_socket *s)
 {
+	if (!s->opening || s->unwanted) {
+		close_socket(s);
+		return;
+	}
+	s->ops = NULL;
+	s->user = NULL;
+	s->idle_since_ms = loop_now_ms(s->pool->loop);
+}
+
+void ws_socket_blame(struct ws_socket *s)
+{
+	strike(s);
 	close_socket(s);
 }

@@ -1,10 +1,10 @@
 /*
  * One attempt at the Codex backend over HTTP and SSE, or over a WebSocket: sends the request,
- * decodes the stream, hands out events. What goes wrong with a socket before the first event, and
- * is not the account's fault, is tried again inside: on another socket, or over HTTP. Knows
- * a credential and a URL, never a slot. Owner: the exchange. Ends by exactly one on_end, unless
- * cancelled; freed after either. After a terminal event the transfer is left to itself for a
- * moment, so that its connection can be used again.
+ * decodes the stream, hands out events. What goes wrong with a socket before the answer begins, and
+ * is not the account's fault, is tried again inside: on another socket, or over HTTP; behind that
+ * it ends with failure->of_socket. Knows a credential and a URL, never a slot. Owner: the exchange.
+ * Ends by exactly one on_end, unless cancelled; freed after either. After a terminal event the
+ * transfer is left to itself for a moment, so that its connection can be used again.
  *
  *	HEAD -> STREAM -> ENDED
  *	  \----> BODY ---/      BODY: an error, or the document that was asked for, is collected

@@ -1,3 +1,4 @@
+#include "codex/event_headers.h"
 #include "codex/headers.h"
 #include "codex/upstream_kind.h"
 
@@ -27,7 +28,7 @@ struct upstream_ws {
 	struct upstream *http;	  /* NULL: not by HTTP */
 	bool reused;		  /* the socket has served another turn */
 	bool incremental;
-	bool head_told; /* events are handed out: no other try inside */
+	bool head_told; /* the answer has begun, events are handed out: no other try inside */
 	bool paused;
 	bool dead;     /* freed when busy is 0 */
 	unsigned busy; /* our functions on the stack that will touch us again */
@@ -46,6 +47,7 @@ struct upstream_ws {
 	struct arena head_arena;
 	struct http_header head[HEAD_MAX];
 	size_t head_count;
+	struct sv limits; /* the last codex.rate_limits that came before it; in head_arena */
 
 	bool has_meters;
 	struct meters meters;
@@ -96,6 +98,13 @@ static void discard_socket(struct upstream_ws *u)
 	u->socket = NULL;
 }
 
+static void blame_socket(struct upstream_ws *u)
+{
+	if (u->socket)
+		ws_socket_blame(u->socket);
+	u->socket = NULL;
+}
+
 /* --- the end --- */
 
 static void end(struct upstream_ws *u, const struct failure *failure)
@@ -107,10 +116,13 @@ static void end(struct upstream_ws *u, const struct failure *failure)
 	u->dead = true;
 }
 
+/* The socket is at fault. */
 static void end_with(struct upstream_ws *u, enum failure_class class, const char *detail)
 {
-	struct failure failure = {.class = class, .err = *failure_default(class)};
+	struct failure failure = {
+		.class = class, .err = *failure_default(class), .of_socket = true};
 
+	blame_socket(u);
 	snprintf(failure.detail, sizeof(failure.detail), "%s", detail);
 	end(u, &failure);
 }
@@ -165,7 +177,8 @@ static bool is_of_handshake(struct sv name)
 		if (sv_ieq(name, others[i]))
 			return false;
 	}
-	return true;
+	/* Frames say it (ws_frame.h): one turn may want it, another not. */
+	return !sv_istarts(name, SV("x-openai-internal-"));
 }
 
 static bool dial(struct upstream_ws *u)
@@ -180,6 +193,7 @@ static bool dial(struct upstream_ws *u)
 	headers[count++] = (struct http_header){SV("openai-beta"), SV(BETA)};
 	u->reused = false;
 	u->head_count = 0;
+	u->limits = SV_NONE;
 	u->socket = socket_pool_dial(u->request.sockets, &u->request.socket, headers, count,
 		u->request.upgrade_timeout_ms, &socket_ops, u);
 	return u->socket != NULL;
@@ -205,49 +219,45 @@ static void learn(struct upstream_ws *u, const struct meters *news)
 static void add_head(struct upstream_ws *u, struct sv name, struct sv value)
 {
 	struct http_header h = {arena_dup(&u->head_arena, name), arena_dup(&u->head_arena, value)};
+	size_t at = 0;
 
-	if (u->head_count < HEAD_MAX && h.name.p && h.value.p)
-		u->head[u->head_count++] = h;
-}
-
-/* {"headers":{"x-models-etag":"…"}} as headers; at most count. */
-static size_t read_headers(
-	struct jv event, struct arena *arena, struct http_header *out, size_t count)
-{
-	struct jv_iter it = jv_iter(jv_get(event, SV("headers")));
-	size_t n = 0;
-
-	while (n < count && jv_next(&it)) {
-		struct sv value = jv_raw(it.value);
-
-		if (jv_is(it.value, JV_STRING) && jv_str(it.value, arena, &value))
-			continue;
-		if (it.key.n && http_is_token(it.key) && http_is_field_value(value))
-			out[n++] = (struct http_header){it.key, value};
-	}
-	return n;
-}
-
-static bool is_metadata(const struct event *ev)
-{
-	return sv_eq(ev->name, SV("response.metadata")) ||
-	       sv_eq(ev->name, SV("codex.response.metadata"));
+	/* What is told of this turn counts more than what was of the handshake. */
+	while (at < u->head_count && !sv_ieq(u->head[at].name, name))
+		at++;
+	if (at == HEAD_MAX || !h.name.p || !h.value.p)
+		return;
+	u->head[at] = h;
+	u->head_count += at == u->head_count;
 }
 
 static void take_metadata(struct upstream_ws *u, const struct event *ev)
 {
 	struct http_header found[HEAD_MAX];
-	size_t count = read_headers(ev->json, &u->head_arena, found, HEAD_MAX);
+	size_t count = event_headers_read(ev, &u->head_arena, found, HEAD_MAX);
 
 	for (size_t i = 0; i < count; i++)
 		add_head(u, found[i].name, found[i].value);
 }
 
+/* With what has to be behind it. */
 static void tell_head(struct upstream_ws *u)
 {
+	struct event ev;
+
 	u->head_told = true;
 	drop_request(u);
 	u->ops->on_head(&u->base, u->arg, 200);
+	if (!u->dead && u->limits.p && !event_parse(u->limits, SV_NONE, &ev))
+		u->ops->on_event(&u->base, u->arg, &ev);
+}
+
+/* It may be of the turn before: it says nothing of how this one goes. */
+static void take_aside(struct upstream_ws *u, const struct event *ev)
+{
+	if (event_headers_are_of_head(ev))
+		take_metadata(u, ev);
+	else if (ev->type == EVENT_RATE_LIMITS)
+		u->limits = arena_dup(&u->head_arena, jv_raw(ev->json));
 }
 
 /* --- events --- */
@@ -273,7 +283,7 @@ static struct jv error_of(struct jv json)
 static void end_with_status(struct upstream_ws *u, const struct event *ev, int status)
 {
 	struct http_header headers[HEAD_MAX];
-	size_t count = read_headers(ev->json, &u->head_arena, headers, HEAD_MAX);
+	size_t count = event_headers_read(ev, &u->head_arena, headers, HEAD_MAX);
 	struct jv error = error_of(ev->json);
 	struct meters news;
 	struct failure failure;
@@ -281,6 +291,7 @@ static void end_with_status(struct upstream_ws *u, const struct event *ev, int s
 
 	if (meters_from_headers(headers, count, clock_wall_ms() / 1000, &news))
 		learn(u, &news);
+	ws_socket_answered(u->socket);
 	buf_init(&body, LIMIT_ERROR_BODY_BYTES);
 	buf_add_lit(&body, "{\"error\":");
 	buf_add_sv(&body, jv_exists(error) ? jv_raw(error) : SV("{}"));
@@ -303,12 +314,16 @@ static void take_error(struct upstream_ws *u, const struct event *ev)
 		if (!send_frame(u))
 			fall_back(u);
 	} else if (too_old && !u->head_told) {
+		/* One that is new; and a turn counts once. */
+		if (!u->reused && !u->tries)
+			blame_socket(u);
 		try_again(u);
 	} else if (too_old || forgotten) {
 		end_with(u, FAILURE_TRUNCATED, "upstream ended the WebSocket's life");
 	} else if (status) {
 		end_with_status(u, ev, status);
 	} else if (failure_from_event(ev, upstream_meters(&u->base), clock_wall_ms(), &failure)) {
+		ws_socket_answered(u->socket);
 		end(u, &failure);
 	}
 }
@@ -319,6 +334,7 @@ static void take_terminal(struct upstream_ws *u, const struct event *ev)
 	struct ws_frame_memory *memory = ws_socket_memory(u->socket);
 	struct failure failure = {.class = FAILURE_NONE};
 
+	ws_socket_answered(u->socket);
 	if (failure_from_event(ev, upstream_meters(&u->base), clock_wall_ms(), &failure)) {
 		end(u, &failure);
 		return;
@@ -339,11 +355,6 @@ static void take_terminal(struct upstream_ws *u, const struct event *ev)
 
 static void take_event(struct upstream_ws *u, const struct event *ev)
 {
-	struct meters news;
-
-	if (ev->type == EVENT_RATE_LIMITS &&
-		meters_from_event(ev->json, clock_wall_ms() / 1000, &news))
-		learn(u, &news);
 	if (!u->head_told)
 		tell_head(u);
 	if (u->dead)
@@ -356,6 +367,30 @@ static void take_event(struct upstream_ws *u, const struct event *ev)
 		u->ops->on_event(&u->base, u->arg, ev);
 }
 
+/* Of a turn, as the first event. Hosts need not say it; but on a socket that had another turn what
+ * comes without it may be that one's. */
+static bool is_beginning(const struct event *ev)
+{
+	return ev->type == EVENT_CREATED || ev->type == EVENT_QUEUED || ev->type == EVENT_FAILED;
+}
+
+static void take(struct upstream_ws *u, const struct event *ev)
+{
+	struct meters news;
+
+	if (ev->type == EVENT_RATE_LIMITS &&
+		meters_from_event(ev->json, clock_wall_ms() / 1000, &news))
+		learn(u, &news);
+	if (ev->type == EVENT_ERROR)
+		take_error(u, ev);
+	else if (!u->head_told && event_is_aside(ev))
+		take_aside(u, ev);
+	else if (!u->head_told && u->reused && !is_beginning(ev))
+		try_again(u);
+	else
+		take_event(u, ev);
+}
+
 static void on_message(void *user, struct buf *text)
 {
 	struct upstream_ws *u = user;
@@ -366,16 +401,11 @@ static void on_message(void *user, struct buf *text)
 	timer_start(&u->idle, u->request.idle_timeout_ms);
 	if (event_parse(buf_sv(text), SV_NONE, &ev) < 0) {
 		end_with(u, FAILURE_PROTOCOL, "an event is not valid JSON");
-	} else if (ev.type == EVENT_ERROR) {
-		buf_move(text, &kept);
-		take_error(u, &ev);
-	} else if (!u->head_told && is_metadata(&ev)) {
-		take_metadata(u, &ev);
 	} else {
 		/* Views of it outlive the socket. */
 		if (event_is_terminal(ev.type))
 			buf_move(text, &kept);
-		take_event(u, &ev);
+		take(u, &ev);
 	}
 	buf_fini(&kept);
 	leave(u);
@@ -383,16 +413,11 @@ static void on_message(void *user, struct buf *text)
 
 /* --- the socket --- */
 
-static bool is_of_account(int status)
-{
-	return status == 401 || status == 402 || status == 403 || status == 429;
-}
-
 static void refuse(struct upstream_ws *u, const struct ws_open_result *r)
 {
 	struct failure failure;
 
-	if (!is_of_account(r->status)) {
+	if (!socket_pool_is_of_account(r)) {
 		fall_back(u);
 		return;
 	}

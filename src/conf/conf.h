@@ -83,7 +83,7 @@ struct conf {
 	char *upstream_originator;	 /* upstream.originator "codex_slot_relay" */
 	char *upstream_user_agent;	 /* upstream.userAgent "codex-slot-relay/<version>" */
 	char *upstream_http_version;	 /* upstream.httpVersion "1.1": "1.1" or "2" */
-	enum conf_transport upstream_transport; /* upstream.transport "http" */
+	enum conf_transport upstream_transport; /* upstream.transport "auto" */
 	int64_t upstream_connect_timeout_s;	/* upstream.connectTimeoutSeconds 10, 1..120 */
 	char *upstream_ca_file;			/* upstream.caFile "": system's */
 	char *upstream_proxy;		    /* upstream.proxy "": environment; "none": no proxy */

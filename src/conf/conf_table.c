@@ -700,13 +700,12 @@ static const struct conf_key rows[] = {
 		.name = "upstream.transport",
 		.type = CONF_CHOICE,
 		.offset = AT(upstream_transport),
-		.fallback = "\"http\"",
+		.fallback = "\"auto\"",
 		.choices = transports,
 		.help = "How turns go to upstream. `auto`: those of clients on a WebSocket over "
-			"one "
-			"that stays open between turns, all others over HTTP; `websocket`: all "
-			"turns "
-			"of a session; `http`: none. A host that takes no WebSockets gets HTTP.",
+			"one that stays open between turns, all others over HTTP; `websocket`: "
+			"all turns of a session; `http`: none. A host that takes no WebSockets "
+			"gets HTTP.",
 	},
 	{
 		.name = "upstream.connectTimeoutSeconds",
@@ -735,7 +734,8 @@ static const struct conf_key rows[] = {
 		.fallback = "\"\"",
 		.is_valid = is_proxy,
 		.expected = "empty, \"none\", or the URL of an HTTP or SOCKS proxy",
-		.help = "Proxy towards upstream. Empty: as the environment says; `none`: no proxy.",
+		.help = "Proxy towards upstream. Empty: as the environment says; `none`: no proxy. "
+			"Hosts in the environment's `NO_PROXY` are reached without one.",
 	},
 	{
 		.name = "openclaw.command",

@@ -82,6 +82,12 @@ bool event_is_terminal(enum event_type type)
 	       type == EVENT_ERROR;
 }
 
+bool event_is_aside(const struct event *ev)
+{
+	return ev->type == EVENT_RATE_LIMITS || ev->type == EVENT_PRIVATE ||
+	       (ev->type == EVENT_OTHER && !sv_starts(ev->name, SV("response.")));
+}
+
 bool event_is_preamble(enum event_type type)
 {
 	return type == EVENT_CREATED || type == EVENT_IN_PROGRESS || type == EVENT_QUEUED ||

@@ -63,6 +63,9 @@ int event_parse(struct sv data, struct sv raw, struct event *ret) MUST_CHECK;
 bool event_is_terminal(enum event_type type);
 /* Has no output yet: created, in_progress, queued, private ones. Held back before the commit. */
 bool event_is_preamble(enum event_type type);
+/* Bookkeeping beside answers, which may come at any time; false for events of an answer, for
+ * errors, and for unknown ones that look like either. */
+bool event_is_aside(const struct event *ev);
 
 struct usage {
 	bool known;

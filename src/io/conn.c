@@ -524,21 +524,14 @@ int conn_accept(struct loop *loop, struct uv_stream_s *server, const struct acce
 	return 0;
 }
 
-static void on_unused_closed(struct conn *c, enum conn_end why)
-{
-	(void)c;
-	(void)why;
-}
-
 int conn_adopt(struct loop *loop, int fd, struct conn **ret)
 {
-	static const struct conn_ops unused = {.on_closed = on_unused_closed};
 	struct conn *c = NULL;
 	int err = conn_new(loop, false, &c);
 
 	if (err)
 		return err;
-	conn_set_owner(c, &unused, NULL);
+	conn_disown(c);
 	err = uv_tcp_open(&c->uv.tcp, fd);
 	if (err) {
 		conn_close_now(c, CONN_END_ERROR);
@@ -547,6 +540,19 @@ int conn_adopt(struct loop *loop, int fd, struct conn **ret)
 	note_peer(c);
 	*ret = c;
 	return 0;
+}
+
+static void on_disowned_closed(struct conn *c, enum conn_end why)
+{
+	(void)c;
+	(void)why;
+}
+
+void conn_disown(struct conn *c)
+{
+	static const struct conn_ops nobody = {.on_closed = on_disowned_closed};
+
+	conn_set_owner(c, &nobody, NULL);
 }
 
 void conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner)

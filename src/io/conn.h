@@ -45,6 +45,8 @@ struct conn_ops {
 };
 
 void conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner);
+/* Nobody hears of it, until it gets an owner. It must not read. */
+void conn_disown(struct conn *c);
 void *conn_owner(const struct conn *c);
 struct loop *conn_loop(const struct conn *c);
 /* "127.0.0.1:40123", or "unix"; owned by c. */

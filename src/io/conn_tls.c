@@ -532,6 +532,9 @@ void conn_tls_free(struct conn *c)
 {
 	struct conn_tls *t = c->tls;
 
+	/* OpenSSL would not resume a session whose connection ended without a close_notify. */
+	if (!t->server && t->open && !t->failed)
+		SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	ERR_clear_error();
 	buf_fini(&t->unread);

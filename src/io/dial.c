@@ -5,6 +5,7 @@
 #include "io/curl_uv.h"
 #include "io/fetch_outcome.h"
 #include "io/tls_client.h"
+#include "proto/no_proxy.h"
 #include "proto/url.h"
 
 #include <assert.h>
@@ -76,15 +77,10 @@ static bool is_tls(const struct url *url)
 
 /* Proxies. */
 
-/* As libcurl chooses for such a URL; HTTP_PROXY is no name of it, since CGI lets clients set it. */
-static const char *proxy_of_environment(bool tls)
+static const char *first_of_environment(const char *const *names)
 {
-	static const char *const of_tls[] = {
-		"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL};
-	static const char *const of_plain[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
-
-	for (const char *const *name = tls ? of_tls : of_plain; *name; name++) {
-		const char *value = getenv(*name);
+	for (; *names; names++) {
+		const char *value = getenv(*names);
 
 		if (value && value[0])
 			return value;
@@ -92,28 +88,43 @@ static const char *proxy_of_environment(bool tls)
 	return "";
 }
 
-static const char *proxy_for(const struct dialer *d, bool tls)
+/* As libcurl chooses for such a URL; HTTP_PROXY is no name of it, since CGI lets clients set it. */
+static const char *proxy_of_environment(bool tls)
 {
+	static const char *const of_tls[] = {
+		"https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", NULL};
+	static const char *const of_plain[] = {"http_proxy", "all_proxy", "ALL_PROXY", NULL};
+
+	return first_of_environment(tls ? of_tls : of_plain);
+}
+
+/* "": none. As in libcurl, the environment spares hosts from a configured proxy, too. */
+static const char *proxy_for(const struct dialer *d, bool tls, struct sv host)
+{
+	static const char *const of_spared[] = {"no_proxy", "NO_PROXY", NULL};
+
+	if (no_proxy_names(sv_cstr(first_of_environment(of_spared)), host))
+		return "";
 	return d->proxy ? d->proxy : proxy_of_environment(tls);
 }
 
-/* The hosts without a proxy are libcurl's to tell (no_proxy). */
+static bool passes(struct sv proxy, bool tls)
+{
+	if (sv_istarts(proxy, SV("https:")))
+		return false;
+	return tls || proxy.n == 0 || sv_istarts(proxy, SV("socks"));
+}
+
 bool dialer_reaches(const struct dialer *d, const char *url)
 {
 	struct buf storage;
 	struct url parts;
-	struct sv proxy;
 	bool can;
 
 	buf_init(&storage, KIB(8));
 	can = read_url(url, &storage, &parts) == 0;
-	if (can) {
-		proxy = sv_cstr(proxy_for(d, is_tls(&parts)));
-		if (sv_istarts(proxy, SV("https:")))
-			can = false;
-		else if (!is_tls(&parts))
-			can = proxy.n == 0 || sv_istarts(proxy, SV("socks"));
-	}
+	if (can)
+		can = passes(sv_cstr(proxy_for(d, is_tls(&parts), parts.host)), is_tls(&parts));
 	buf_fini(&storage);
 	return can;
 }
@@ -159,20 +170,12 @@ static void succeed(struct dial *d, struct conn *c)
 	finish(d, (struct dial_result){.conn = c, .outcome = FETCH_OK, .message = ""});
 }
 
-static void on_unused_closed(struct conn *c, enum conn_end why)
-{
-	(void)c;
-	(void)why;
-}
-
-static const struct conn_ops unused_ops = {.on_closed = on_unused_closed};
-
 /* Its end is nobody's any more. */
 static void drop_conn(struct dial *d)
 {
 	if (!d->conn)
 		return;
-	conn_set_owner(d->conn, &unused_ops, NULL);
+	conn_disown(d->conn);
 	conn_close_now(d->conn, CONN_END_LOCAL);
 	d->conn = NULL;
 }
@@ -201,7 +204,7 @@ static void on_handshake(void *arg, const char *error)
 		return;
 	}
 	conn_read_stop(c);
-	conn_set_owner(c, &unused_ops, NULL);
+	conn_disown(c);
 	d->conn = NULL;
 	succeed(d, c);
 }
@@ -296,7 +299,7 @@ static void on_curl_done(void *arg, CURL *easy, CURLcode code)
 
 static void set_options(struct dial *d)
 {
-	const char *proxy = proxy_for(d->dialer, d->tls);
+	const char *proxy = proxy_for(d->dialer, d->tls, sv_cstr(d->host));
 	CURL *easy = d->easy;
 	char url[URL_BYTES];
 

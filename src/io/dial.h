@@ -1,10 +1,10 @@
 /*
  * Outgoing byte streams: a TCP connection to the host of a URL, through the proxy that the
- * configuration or the environment names, with TLS on top when the URL says so, handed out as a
- * struct conn, the same that listeners hand out. libcurl resolves names, races addresses and talks
- * to the proxy (CONNECT_ONLY); the socket is then taken over. The certificate's chain and name are
- * checked always; TLS 1.2 or newer, ALPN http/1.1, sessions resumed. Owner: the dialer; a dial
- * frees itself after on_done or dial_cancel().
+ * configuration or the environment names (not where no_proxy spares the host), with TLS on top when
+ * the URL says so, handed out as a struct conn, the same that listeners hand out. libcurl resolves
+ * names, races addresses and talks to the proxy (CONNECT_ONLY); the socket is then taken over. The
+ * certificate's chain and name are checked always; TLS 1.2 or newer, ALPN http/1.1, sessions
+ * resumed. Owner: the dialer; a dial frees itself after on_done or dial_cancel().
  */
 #ifndef IO_DIAL_H
 #define IO_DIAL_H

@@ -25,19 +25,11 @@ struct ws_open {
 
 /* The end. */
 
-static void on_unused_closed(struct conn *c, enum conn_end why)
-{
-	(void)c;
-	(void)why;
-}
-
 static void drop_conn(struct ws_open *o)
 {
-	static const struct conn_ops unused = {.on_closed = on_unused_closed};
-
 	if (!o->conn)
 		return;
-	conn_set_owner(o->conn, &unused, NULL);
+	conn_disown(o->conn);
 	conn_close_now(o->conn, CONN_END_LOCAL);
 	o->conn = NULL;
 }

@@ -60,7 +60,7 @@ static void begin_closing(struct ws_conn *c, int code, struct sv reason)
 	ws_write_close(c->ws, code, reason, conn_write_begin(c->conn));
 	conn_write_commit(c->conn);
 	conn_shutdown_after_write(c->conn);
-	if (c->paused)
+	if (c->paused || c->held)
 		conn_read_start(c->conn);
 	c->linger_until_ms = loop_now_ms(c->loop) + LIMIT_LINGER_MS;
 	timer_start(&c->tick, LIMIT_LINGER_IDLE_MS);
@@ -311,13 +311,17 @@ static void begin(struct ws_conn *c, struct conn *conn)
 struct ws_conn *ws_conn_accept(struct http_stream *s, const char *accept,
 	const struct ws_conn_options *options, const struct ws_conn_ops *ops, void *user)
 {
-	const struct http_header headers[] = {{SV("Upgrade"), SV("websocket")},
+	struct http_header headers[3 + WS_ANSWER_HEADERS_MAX] = {{SV("Upgrade"), SV("websocket")},
 		{SV("Connection"), SV("Upgrade")}, {SV("Sec-WebSocket-Accept"), sv_cstr(accept)}};
 	struct ws_conn *c = ws_conn_new(WS_SERVER, options);
+	size_t count = 3;
 
+	assert(options->header_count <= WS_ANSWER_HEADERS_MAX);
+	for (size_t i = 0; i < options->header_count; i++)
+		headers[count++] = options->headers[i];
 	c->ops = ops;
 	c->user = user;
-	begin(c, http_upgrade(s, headers, ARRAY_LEN(headers), &upgrade_ops, c));
+	begin(c, http_upgrade(s, headers, count, &upgrade_ops, c));
 	return c;
 }
 

@@ -31,8 +31,14 @@ struct ws_conn_ops {
 	void (*on_gone)(void *user, int code, const char *why);
 };
 
+enum { WS_ANSWER_HEADERS_MAX = 8 };
+
 struct ws_conn_options {
 	size_t max_message_bytes;
+	/* Of an accepted one's answer, besides the handshake's own; at most WS_ANSWER_HEADERS_MAX.
+	 */
+	const struct http_header *headers;
+	size_t header_count;
 	int64_t ping_ms; /* between pings to a silent peer; the second one must be answered in as
 			    long again, at most LIMIT_WS_PONG_MS */
 };

@@ -85,20 +85,32 @@ static int on_header_value_complete(llhttp_t *llhttp)
 	return 0;
 }
 
+static int take_headers(struct http1_answer *a)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		const struct span *s = &a->spans[i];
+		const char *name = a->text.data + s->at;
+		struct http_header *h = &a->headers[i];
+
+		h->name = sv_make(name, s->name_bytes);
+		h->value = sv_trim(sv_make(name + s->name_bytes, s->value_bytes));
+		if (!http_is_token(h->name) || !http_is_field_value(h->value))
+			return HPE_USER;
+	}
+	return 0;
+}
+
 static int on_headers_complete(llhttp_t *llhttp)
 {
 	struct http1_answer *a = answer_of(llhttp);
 
+	if (llhttp->status_code < 100)
+		return HPE_USER;
 	if (llhttp->status_code < 200 && llhttp->status_code != 101)
 		return 0;
+	if (take_headers(a))
+		return HPE_USER;
 	a->has_head = true;
-	for (size_t i = 0; i < a->count; i++) {
-		const struct span *s = &a->spans[i];
-		const char *name = a->text.data + s->at;
-
-		a->headers[i] = (struct http_header){sv_make(name, s->name_bytes),
-			sv_trim(sv_make(name + s->name_bytes, s->value_bytes))};
-	}
 	if (llhttp->status_code != 101)
 		return 0;
 	a->is_complete = true;
@@ -110,6 +122,9 @@ static int on_body(llhttp_t *llhttp, const char *at, size_t n)
 	struct http1_answer *a = answer_of(llhttp);
 	size_t room = a->body_cap - a->body.len;
 
+	/* Interim answers have none. */
+	if (!a->has_head)
+		return HPE_USER;
 	buf_add(&a->body, at, n < room ? n : room);
 	if (a->body.len < a->body_cap)
 		return 0;
@@ -157,28 +172,45 @@ void http1_answer_free(struct http1_answer *a)
 	free(a);
 }
 
-int http1_answer_feed(struct http1_answer *a, struct sv chunk, size_t *ret_used)
+static int execute(struct http1_answer *a, struct sv piece, size_t *ret_used)
 {
-	llhttp_errno_t code = llhttp_execute(&a->llhttp, chunk.p, chunk.n);
+	llhttp_errno_t code = llhttp_execute(&a->llhttp, piece.p, piece.n);
 
-	*ret_used = chunk.n;
+	*ret_used = piece.n;
 	if (a->is_complete) {
 		if (code == HPE_PAUSED)
-			*ret_used = (size_t)(llhttp_get_error_pos(&a->llhttp) - chunk.p);
+			*ret_used = (size_t)(llhttp_get_error_pos(&a->llhttp) - piece.p);
 		return 1;
 	}
-	if (code != HPE_OK)
-		return -EBADMSG;
-	if (!a->has_head)
-		a->head_bytes += chunk.n;
-	return a->head_bytes > LIMIT_RESPONSE_HEAD_BYTES ? -EBADMSG : 0;
+	return code == HPE_OK ? 0 : -EBADMSG;
+}
+
+int http1_answer_feed(struct http1_answer *a, struct sv chunk, size_t *ret_used)
+{
+	size_t room = LIMIT_RESPONSE_HEAD_BYTES - a->head_bytes, used = 0;
+	struct sv piece = chunk;
+	int rc;
+
+	/* So far a head may go, however the bytes are cut. */
+	if (!a->has_head && piece.n > room)
+		piece.n = room;
+	rc = execute(a, piece, &used);
+	if (rc == 0 && !a->has_head) {
+		a->head_bytes += used;
+		if (a->head_bytes == LIMIT_RESPONSE_HEAD_BYTES)
+			return -EBADMSG;
+	}
+	*ret_used = used;
+	if (rc || used == chunk.n)
+		return rc;
+	rc = execute(a, sv_from(chunk, used), &used);
+	*ret_used += used;
+	return rc;
 }
 
 int http1_answer_end(struct http1_answer *a)
 {
-	llhttp_errno_t code = llhttp_finish(&a->llhttp);
-
-	(void)code;
+	(void)llhttp_finish(&a->llhttp); /* calls on_message_complete() if that ends the body */
 	return a->is_complete ? 1 : -EBADMSG;
 }
 

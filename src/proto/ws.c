@@ -280,8 +280,10 @@ int ws_next(struct ws *w, struct ws_frame *ret)
 		return 0;
 	if (!rc)
 		rc = read_on(w, ret);
-	if (rc <= 0)
+	if (rc <= 0) {
 		buf_fini(&w->kept);
+		w->chunk = SV_NONE;
+	}
 	if (rc == -EPROTO) {
 		*ret = (struct ws_frame){.code = w->failure, .payload = sv_cstr(w->why)};
 		buf_reset(&w->message, 0);

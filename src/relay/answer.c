@@ -198,19 +198,31 @@ int answer_reset(struct answer *a, const char *slot_id)
 	return a->turn->dialect->begin(a->turn);
 }
 
+static void put_header(struct answer *a, struct sv name, struct sv value)
+{
+	struct http_header copy = {
+		arena_dup(a->turn->arena, name), arena_dup(a->turn->arena, value)};
+	size_t at = 0;
+
+	while (at < a->header_count && !sv_ieq(a->headers[at].name, name))
+		at++;
+	if (at == ANSWER_HEADERS_MAX || !copy.name.p || !copy.value.p)
+		return;
+	a->headers[at] = copy;
+	a->header_count += at == a->header_count;
+}
+
+void answer_set_header(struct answer *a, struct sv name, struct sv value)
+{
+	if (a->client && a->turn->native && !a->client->on_socket && !a->head_sent)
+		put_header(a, name, value);
+}
+
 void answer_upstream_head(struct answer *a, const struct http_header *headers, size_t count)
 {
 	for (size_t i = 0; i < count && a->turn->native; i++) {
-		struct http_header copy;
-
-		if (a->header_count == ANSWER_HEADERS_MAX)
-			break;
-		if (!codex_answer_header_passes(headers[i].name))
-			continue;
-		copy.name = arena_dup(a->turn->arena, headers[i].name);
-		copy.value = arena_dup(a->turn->arena, headers[i].value);
-		if (copy.name.p && copy.value.p)
-			a->headers[a->header_count++] = copy;
+		if (codex_answer_header_passes(headers[i].name))
+			put_header(a, headers[i].name, headers[i].value);
 	}
 	if (a->turn->stream && !a->committed)
 		timer_start(&a->hold, a->hold_ms);

@@ -48,6 +48,9 @@ int answer_reset(struct answer *a, const char *slot_id) MUST_CHECK;
 /* Upstream has accepted: its headers that may pass; a held stream is released after
  * streamHoldSeconds. */
 void answer_upstream_head(struct answer *a, const struct http_header *headers, size_t count);
+/* One that upstream told behind its head: for clients that look for it in theirs, and have not got
+ * that yet. */
+void answer_set_header(struct answer *a, struct sv name, struct sv value);
 /* One event. Errors as dialect.on_event. */
 int answer_event(struct answer *a, const struct event *ev) MUST_CHECK;
 /* The terminal event was given: completes the answer. Errors as dialect.finish; nothing was sent

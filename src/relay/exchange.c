@@ -9,6 +9,7 @@
 #include "relay/client_http.h"
 #include "relay/exchange_log.h"
 #include "relay/exhausted.h"
+#include "relay/head_notes.h"
 #include "relay/model_choice.h"
 #include "relay/model_list.h"
 #include "relay/native_head.h"
@@ -207,6 +208,7 @@ static void cancel_attempt(struct exchange *ex)
 /* --- one attempt --- */
 
 static void seek_slot(struct exchange *ex);
+static void use_lease(struct exchange *ex);
 
 static struct lease_request lease_request_of(const struct exchange *ex)
 {
@@ -236,22 +238,12 @@ static void on_upstream_head(struct upstream *u, void *arg, int status)
 	const struct http_header *headers = upstream_headers(u, &count);
 	struct http_header without[LIMIT_RESPONSE_HEADERS_COUNT];
 	struct native_head fit;
-	struct sv turn_state = SV_NONE, models_etag = SV_NONE;
 
 	(void)status;
 	set_state(ex, HEAD);
 	upstream_trace(u, &ex->trace);
 	note_meters(ex, u);
-	for (size_t i = 0; i < count; i++) {
-		if (sv_ieq(headers[i].name, SV("x-codex-turn-state")))
-			turn_state = headers[i].value;
-		else if (sv_ieq(headers[i].name, SV("x-models-etag")))
-			models_etag = headers[i].value;
-	}
-	if (models_etag.n)
-		upkeep_note_models(ex->relay->upkeep, ex->lease.slot, models_etag);
-	if (turn_state.n)
-		slot_table_remember(ex->relay->slots, turn_state, ex->lease.slot, clock_wall_ms());
+	head_notes_take(ex->relay, ex->lease.slot, headers, count);
 	if (ex->model.aliased && count <= ARRAY_LEN(without)) {
 		count = model_choice_drop_name(headers, count, without);
 		headers = without;
@@ -331,6 +323,8 @@ static void on_upstream_event(struct upstream *u, void *arg, const struct event 
 		set_state(ex, STREAM);
 	if (ev->type == EVENT_RATE_LIMITS)
 		note_meters(ex, u);
+	else if (ev->type == EVENT_PRIVATE)
+		head_notes_event(ex->relay, ex->lease.slot, ev, &ex->answer);
 	err = runner_event(ex->runner, &ex->answer, ex->turn.model, ev);
 	if (err)
 		on_answer_error(ex, err);
@@ -408,6 +402,7 @@ static enum retry_action decide(struct exchange *ex, const struct failure *f)
 	without = lease_request_of(ex);
 	ex->retry.can_refresh = slot_can_refresh(ex->lease.slot);
 	ex->retry.committed = ex->answer.committed;
+	ex->retry.of_socket = f->of_socket;
 	ex->retry.elapsed_ms = (clock_mono_us() - ex->first_attempt_us) / 1000;
 	ex->retry.other_slot = slot_table_could_lease(ex->relay->slots, &without);
 	return retry_decide(f->class, &ex->retry);
@@ -432,6 +427,12 @@ static void retry_or_fail(struct exchange *ex, const struct failure *f)
 	if (action == RETRY_SAME_REFRESHED) {
 		forget_tried(ex);
 		wait_for_token(ex, ex->sent_token);
+		return;
+	}
+	if (action == RETRY_SAME_HTTP) {
+		forget_tried(ex);
+		set_state(ex, WAIT_SLOT);
+		use_lease(ex);
 		return;
 	}
 	lease_release(&ex->lease, &nothing_more, clock_wall_ms());
@@ -563,7 +564,8 @@ static void start_upstream(
 
 	ex->runner->url(&ex->place, cred, ex->turn.dialect->compacts, url, sizeof(url));
 	ex->retry.attempts++;
-	if (ex->runner->has_sockets)
+	/* What broke a transport shall not break the replay. */
+	if (ex->runner->has_sockets && !ex->retry.replays)
 		transport_choose(ex->relay, ex->conf, ex->client, &ex->turn, &request);
 	request.socket.slot = sv_cstr(ex->lease.slot->id);
 	request.socket.grant = sv_cstr(ex->sent_token);

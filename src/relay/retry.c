@@ -33,6 +33,7 @@ const char *retry_action_name(enum retry_action action)
 		[RETRY_SAME_BACKOFF] = "same_slot_backoff",
 		[RETRY_SAME_STRIPPED] = "same_slot_stripped",
 		[RETRY_SAME_REFRESHED] = "same_slot_refreshed",
+		[RETRY_SAME_HTTP] = "same_slot_http",
 	};
 
 	return names[action];
@@ -48,6 +49,8 @@ enum retry_action retry_decide(enum failure_class class, const struct retry_stat
 		return s->stripped ? RETRY_GIVE_UP : RETRY_SAME_STRIPPED;
 	if (rule->is_replay && s->replays >= REPLAYS_MAX)
 		return RETRY_GIVE_UP;
+	if (rule->is_replay && s->of_socket)
+		return RETRY_SAME_HTTP;
 	if (rule->is_entitlement && s->entitlements >= ENTITLEMENTS_MAX)
 		return RETRY_GIVE_UP;
 	if (rule->same_refreshed && s->can_refresh && !s->refreshed)

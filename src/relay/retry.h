@@ -13,11 +13,13 @@ enum retry_action {
 	RETRY_SAME_BACKOFF,   /* the same slot after retry_backoff_ms() */
 	RETRY_SAME_STRIPPED,  /* the same slot at once, without account-bound blobs */
 	RETRY_SAME_REFRESHED, /* the same slot once it has another token */
+	RETRY_SAME_HTTP,      /* the same slot at once, without a WebSocket */
 };
 const char *retry_action_name(enum retry_action action);
 
 struct retry_state {
 	bool committed;	   /* something of the answer was sent to the client */
+	bool of_socket;	   /* what broke was a WebSocket */
 	bool other_slot;   /* an untried slot could serve, now or when it has a free lease */
 	bool stripped;	   /* blobs were left out already */
 	bool can_refresh;  /* the slot that failed may get another token */

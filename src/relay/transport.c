@@ -1,7 +1,9 @@
 #include "relay/transport.h"
 
+#include "base/clock.h"
 #include "io/fetch_conf.h"
 #include "relay/relay.h"
+#include "slots/show.h"
 #include "slots/slot_table.h"
 
 #include <string.h>
@@ -85,5 +87,33 @@ void transport_conf_changed(struct relay *relay)
 		return;
 	socket_pool_forget_failures(relay->upstream_sockets);
 	if (relay->conf->upstream_transport == TRANSPORT_HTTP)
-		socket_pool_close_idle(relay->upstream_sockets);
+		socket_pool_dismiss_all(relay->upstream_sockets);
+}
+
+static json_t *hosts_json(const struct socket_pool *pool)
+{
+	int64_t now_ms = clock_wall_ms();
+	json_t *hosts = json_array();
+	struct socket_host h;
+
+	for (size_t i = 0; socket_pool_host(pool, i, &h); i++) {
+		int64_t until_ms = h.http_for_ms ? now_ms + h.http_for_ms : 0;
+
+		json_array_append_new(hosts,
+			json_pack("{s:s%, s:b, s:o}", "host", h.name.p, h.name.n, "takesSockets",
+				(int)h.takes_sockets, "httpUntil", show_time(until_ms)));
+	}
+	return hosts;
+}
+
+json_t *transport_json(const struct relay *relay)
+{
+	const struct socket_pool *pool = relay->upstream_sockets;
+	struct socket_counts counts = {0};
+
+	if (pool)
+		counts = socket_pool_counts(pool);
+	return json_pack("{s:I, s:I, s:I, s:o}", "idle", (json_int_t)counts.idle, "busy",
+		(json_int_t)counts.busy, "dialing", (json_int_t)counts.dialing, "hosts",
+		pool ? hosts_json(pool) : json_array());
 }

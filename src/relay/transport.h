@@ -9,6 +9,8 @@
 #include "dialect/dialect.h"
 #include "relay/client.h"
 
+#include <jansson.h>
+
 struct relay;
 
 /* Sets what a request needs to find a socket, when the turn may have one. */
@@ -18,10 +20,12 @@ void transport_choose(const struct relay *relay, const struct conf *conf,
 void transport_start(struct relay *relay);
 /* No attempt runs any more. */
 void transport_stop(struct relay *relay);
-/* Slots have changed: sockets between turns of those that are gone, disabled, or have another
- * token, are closed. */
+/* Slots have changed: sockets of those that are gone, disabled, or have another token, are closed,
+ * after the turn that runs on them. */
 void transport_slots_changed(struct relay *relay);
 /* The configuration has: what is known of hosts is forgotten. */
 void transport_conf_changed(struct relay *relay);
+/* The member upstreamSockets of /admin/stats. New reference. */
+json_t *transport_json(const struct relay *relay);
 
 #endif

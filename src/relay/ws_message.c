@@ -250,8 +250,12 @@ static int take_metadata(const struct ws_message *m, struct arena *arena, struct
 			continue;
 		if (jv_str(it.value, arena, &value))
 			return -ENOMEM;
-		if (value.n && value.n <= LIMIT_HEADERS_BYTES && http_is_field_value(value))
-			set_header(r, name, value);
+		if (!value.n || value.n > LIMIT_HEADERS_BYTES || !http_is_field_value(value))
+			continue;
+		value = arena_dup(arena, value);
+		if (!value.p)
+			return -ENOMEM;
+		set_header(r, name, value);
 	}
 	return 0;
 }

@@ -53,7 +53,8 @@ void ws_head_copy(const struct http_request *handshake, struct ws_head *ret);
 void ws_head_free(struct ws_head *head);
 /*
  * The request of a turn: POST with the handshake's headers, those that client_metadata knows better
- * replaced. Values that cannot stand in a header are left out. -ENOMEM: the arena is full.
+ * replaced; views of head and the arena. Values that cannot stand in a header are left out.
+ * -ENOMEM: the arena is full.
  */
 int ws_message_request(const struct ws_message *m, const struct ws_head *head, struct arena *arena,
 	struct http_request *ret) MUST_CHECK;

@@ -381,7 +381,7 @@ static void on_failure(struct slot *s, const struct slot_verdict *v,
 {
 	const struct failure *f = v->failure;
 
-	if (is_about_former_token(s, v))
+	if (is_about_former_token(s, v) || f->of_socket)
 		return;
 	switch (f->class) {
 	case FAILURE_NONE:

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 
-import { clientsDir, temporaryDir, token } from "./relay.mjs";
+import { clientsDir, JsonLines, startRelay, startSim, temporaryDir, token } from "./relay.mjs";
 
 const RUN_MS = 60000;
 
@@ -95,9 +95,36 @@ export async function wireCodex(t, relay, { mode, model, version, settings = "",
 		exec: (...args) => exec(home, work, args, version, env),
 		run: (...args) => start(home, work, args, version ?? "0.169.0", env),
 		ask: (requests) => ask(home, work, requests),
+		converse: talker(t, home, work),
 		home,
 		work,
 	};
+}
+
+// All of it, with the CLI wired in a mode. With a login of its own it asks for models: the relay knows them.
+export async function startWired(t, { login = false, websockets = false, prepare = () => {}, config = {}, ...options }) {
+	const sim = await startSim(t);
+	await prepare(sim);
+	const account = login || options.mode !== "api-key" ? await sim.addLogin() : undefined;
+	const relay = await startRelay(t, sim, {
+		...(account && {
+			tls: options.mode === "chatgpt-tls",
+			codexClients: { trustAccounts: [account.id] }, models: { ttlSeconds: 3600 }, logLevel: "debug",
+		}),
+		...config,
+	});
+	for (const number of account ? sim.accounts.keys() : []) {
+		await relay.waitForEvent("models.fetch", (line) => line.slot_id === `slot-${number + 1}` && line.ok);
+	}
+	const settings = options.settings?.replaceAll("{url}", relay.url);
+	const codex = await wireCodex(t, relay, { ...options, settings, account });
+
+	if (websockets) {
+		const file = path.join(codex.home, "config.toml");
+		const text = await readFile(file, "utf8");
+		await writeFile(file, text.replace("wire_api", "supports_websockets = true\nwire_api"));
+	}
+	return { sim, relay, codex, account };
 }
 
 // A Codex installation of its own: home, working directory, configuration. By default the CLI does not
@@ -110,7 +137,11 @@ export async function makeCodex(t, base, { model, ...retries }) {
 	await mkdir(home);
 	await mkdir(work);
 	await writeFile(path.join(home, "config.toml"), config(model, base, retries));
-	return { exec: (...args) => exec(home, work, args), home, work };
+	return { exec: (...args) => exec(home, work, args), converse: talker(t, home, work), home, work };
+}
+
+function environment(home) {
+	return { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, RELAY_KEY: token, CODEX_SLOT_RELAY_TOKEN: token, TZ: "UTC" };
 }
 
 async function exec(home, work, args, version = "0.169.0", env = {}) {
@@ -124,8 +155,7 @@ async function exec(home, work, args, version = "0.169.0", env = {}) {
 async function start(home, work, args, version, more = {}) {
 	const child = spawn(codexBin(version), args, {
 		cwd: work,
-		env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, RELAY_KEY: token, TZ: "UTC",
-			CODEX_SLOT_RELAY_TOKEN: token, ...more },
+		env: { ...environment(home), ...more },
 		stdio: ["ignore", "pipe", "pipe"],
 		timeout: RUN_MS,
 		killSignal: "SIGKILL",
@@ -137,37 +167,87 @@ async function start(home, work, args, version, more = {}) {
 	return { code, signal, stdout: stdout(), stderr: stderr() };
 }
 
-// What an IDE does: asks `codex app-server` by JSON-RPC; results by method.
-async function ask(home, work, requests) {
-	const child = spawn(codexBin("0.169.0"), ["app-server"], {
-		cwd: work,
-		env: { PATH: process.env.PATH, HOME: home, CODEX_HOME: home, TZ: "UTC" },
-		stdio: ["pipe", "pipe", "ignore"],
-		timeout: RUN_MS,
-		killSignal: "SIGKILL",
-	});
-	const closed = once(child, "close");
-	const answers = child.stdout.setEncoding("utf8").iterator({ destroyOnReturn: false });
-	const results = {};
-	let text = "";
-
-	for (const [id, [method, params]] of Object.entries(requests)) {
-		child.stdin.write(`${JSON.stringify({ id: Number(id), method, params })}\n`);
-		while (!(method in results)) {
-			const { value, done } = await answers.next();
-			assert.ok(!done, `app-server ended before it answered ${method}`);
-			const lines = (text + value).split("\n");
-			text = lines.pop();
-			for (const answer of lines.map((line) => JSON.parse(line))) {
-				if (answer.id === Number(id)) {
-					results[method] = answer.result ?? answer.error;
-				}
-			}
-		}
+// What an IDE talks to: `codex app-server`, by JSON-RPC.
+class AppServer {
+	constructor(home, work) {
+		this.child = spawn(codexBin("0.169.0"), ["app-server"], {
+			cwd: work,
+			env: environment(home),
+			stdio: ["pipe", "pipe", "ignore"],
+			timeout: RUN_MS,
+			killSignal: "SIGKILL",
+		});
+		this.closed = once(this.child, "close");
+		this.lines = new JsonLines(this.child.stdout);
+		this.calls = 0;
 	}
-	child.stdin.end();
-	await closed;
+
+	// The result, or the error.
+	async call(method, params) {
+		const id = this.calls++;
+
+		this.child.stdin.write(`${JSON.stringify({ id, method, params })}\n`);
+		const answer = await this.lines.wait(`an answer to ${method}`,
+			(line) => line.id === id && (line.result || line.error));
+		return answer.result ?? answer.error;
+	}
+
+	async initialize() {
+		const result = await this.call("initialize", { clientInfo: { name: "codex_vscode", title: null, version: "1.0.0" } });
+
+		this.child.stdin.write(`${JSON.stringify({ method: "initialized" })}\n`);
+		return result;
+	}
+
+	end() {
+		this.child.stdin.end();
+		return this.closed;
+	}
+}
+
+// Results by method.
+async function ask(home, work, requests) {
+	const server = new AppServer(home, work);
+	const results = {};
+
+	await server.initialize();
+	for (const [method, params] of requests) {
+		results[method] = await server.call(method, params);
+	}
+	await server.end();
 	return results;
+}
+
+// A server whose threads are conversations in one process; ends with the test.
+function talker(t, home, work) {
+	let server;
+
+	return async () => {
+		if (!server) {
+			server = new AppServer(home, work);
+			t.after(() => server.end());
+			await server.initialize();
+		}
+		return converse(server, work);
+	};
+}
+
+// A new conversation: every text that is said to it is a turn.
+async function converse(server, work) {
+	const { thread } = await server.call("thread/start", { cwd: work, approvalPolicy: "never", sandbox: "danger-full-access" });
+
+	return async (text) => {
+		const { turn } = await server.call("turn/start", { threadId: thread.id, input: [{ type: "text", text }] });
+		await server.lines.wait("the end of a turn",
+			(line) => line.method === "turn/completed" && line.params.turn.id === turn.id);
+		const told = server.lines.lines.filter((line) => line.params?.turnId === turn.id);
+
+		return {
+			text: told.filter((line) => line.method === "item/completed" && line.params.item.type === "agentMessage")
+				.map((line) => line.params.item.text).join("\n"),
+			errors: told.filter((line) => line.method === "error").map((line) => line.params.error.message),
+		};
+	};
 }
 
 function collect(stream) {
@@ -190,11 +270,21 @@ function summary(stdout) {
 	};
 }
 
+// The CLI may end while it writes its cache of models, and the next run then finds half of it.
+const OWN_CACHE = /^.* ERROR codex_models_manager::manager: failed to load models cache: EOF .*$/gm;
+
 // The run went well, and its user was told of no trouble.
 export function assertSucceeded(run) {
 	assert.equal(run.code, 0, `${run.signal} ${run.stdout} ${run.stderr}`);
 	assert.deepEqual(run.errors, []);
-	assert.doesNotMatch(run.stderr, /ERROR|Reconnecting/);
+	assert.doesNotMatch(run.stderr.replace(OWN_CACHE, ""), /ERROR|Reconnecting/);
+}
+
+// The CLI's own log tells of the refused handshake; its user hears nothing.
+export function assertUnnoticed(run) {
+	assert.equal(run.code, 0, `${run.signal} ${run.stdout} ${run.stderr}`);
+	assert.deepEqual(run.errors, []);
+	assert.doesNotMatch(run.stderr, /Reconnecting|Falling back/);
 }
 
 // The run failed as the CLI fails, not by our timeout.

@@ -5,7 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import test from "node:test";
 
-import { assertSucceeded, wireCodex } from "./codex.mjs";
+import { assertSucceeded, assertUnnoticed, startWired, wireCodex } from "./codex.mjs";
 import { startRelay, startSim } from "./relay.mjs";
 
 const png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -35,41 +35,9 @@ const modes = {
 	"api-key over WebSockets": { mode: "api-key", websockets: true },
 	"api-key, WebSockets refused": { mode: "api-key", websockets: true, config: { websockets: "off" } },
 	chatgpt: { mode: "chatgpt" },
+	"chatgpt over WebSockets": { mode: "chatgpt", websockets: true },
 	"chatgpt-tls": { mode: "chatgpt-tls" },
 };
-
-// With a login of its own the CLI asks for models: the relay knows them.
-async function startWired(t, { login = false, websockets = false, prepare = () => {}, config = {}, ...options }) {
-	const sim = await startSim(t);
-	await prepare(sim);
-	const account = login || options.mode !== "api-key" ? await sim.addLogin() : undefined;
-	const relay = await startRelay(t, sim, {
-		...(account && {
-			tls: options.mode === "chatgpt-tls",
-			codexClients: { trustAccounts: [account.id] }, models: { ttlSeconds: 3600 }, logLevel: "debug",
-		}),
-		...config,
-	});
-	for (const number of account ? sim.accounts.keys() : []) {
-		await relay.waitForEvent("models.fetch", (line) => line.slot_id === `slot-${number + 1}` && line.ok);
-	}
-	const settings = options.settings?.replaceAll("{url}", relay.url);
-	const codex = await wireCodex(t, relay, { ...options, settings, account });
-
-	if (websockets) {
-		const file = path.join(codex.home, "config.toml");
-		const text = await readFile(file, "utf8");
-		await writeFile(file, text.replace("wire_api", "supports_websockets = true\nwire_api"));
-	}
-	return { sim, relay, codex, account };
-}
-
-// The CLI's own log tells of the refused handshake; its user hears nothing.
-function assertUnnoticed(run) {
-	assert.equal(run.code, 0, `${run.signal} ${run.stdout} ${run.stderr}`);
-	assert.deepEqual(run.errors, []);
-	assert.doesNotMatch(run.stderr, /Reconnecting|Falling back/);
-}
 
 // "GET /path" of all that the CLI asked for, with the statuses of the answers.
 function asked(relay) {
@@ -80,6 +48,13 @@ function asked(relay) {
 	});
 }
 
+// Who speaks to the relay on a socket is heard upstream on one too; codex-config gives chatgpt-tls sockets by itself.
+function assertTransport(name, turns) {
+	const method = /over WebSockets|chatgpt-tls/.test(name) ? "WS" : "POST";
+
+	assert.deepEqual(new Set(turns.map((turn) => turn.method)), new Set([method]));
+}
+
 // What the tap in front of the plain listener saw.
 function assertPaths(name, paths) {
 	const turns = {
@@ -88,12 +63,13 @@ function assertPaths(name, paths) {
 		"api-key, WebSockets refused": ["GET /v1/responses 426", "POST /v1/responses 200"],
 		"chatgpt-tls": [],
 	};
+	const turn = name === "chatgpt" ? "POST /backend-api/codex/responses 200" : "GET /backend-api/codex/responses 101";
 
 	if (name in turns) {
 		assert.deepEqual([...paths], turns[name]);
 		return;
 	}
-	assert.ok(paths.has("POST /backend-api/codex/responses 200"), [...paths].join());
+	assert.ok(paths.has(turn), [...paths].join());
 	assert.ok(paths.has("GET /backend-api/wham/accounts/check 200"));
 	assert.ok(paths.has("GET /backend-api/wham/settings/user 200"));
 }
@@ -128,6 +104,7 @@ for (const [model, kind] of Object.entries(kinds)) {
 			for (const turn of turns) {
 				assert.notEqual(turn.headers["chatgpt-account-id"], account?.id);
 			}
+			assertTransport(name, turns);
 			assertPaths(name, new Set(asked(relay)));
 		});
 	}
@@ -163,7 +140,6 @@ test("chatgpt: an IDE is shown the relay's models and the limits of its slots to
 		await relay.waitForEvent("usage.check", (line) => line.slot_id === `slot-${number + 1}` && line.ok);
 	}
 	const answers = await codex.ask([
-		["initialize", { clientInfo: { name: "codex_vscode", title: null, version: "1.0.0" } }],
 		["account/rateLimits/read", undefined],
 		["model/list", {}],
 	]);
@@ -203,6 +179,7 @@ for (const [name, wired] of Object.entries(modes)) {
 		// At its end the CLI may log that its agent is gone already.
 		assertUnnoticed(run);
 		const turns = await sim.turns();
+		assertTransport(name, turns);
 		const agents = turns.filter((turn) => turn.headers["x-openai-subagent"]);
 		assert.ok(agents.length >= 1, JSON.stringify(turns.map((turn) => turn.headers)));
 		assert.equal(agents[0].headers["session-id"], turns[0].headers["session-id"]);
@@ -215,15 +192,19 @@ for (const [name, wired] of Object.entries(modes)) {
 const longContext = { input_tokens: 30000, output_tokens: 10, total_tokens: 30010 };
 const compactSoon = "model_auto_compact_token_limit = 20000\n";
 
-for (const [model, kind] of Object.entries(kinds)) {
-	test(`chatgpt, ${model}: a conversation that is too long is made short by the CLI itself`, async (t) => {
-		const { sim, codex } = await startWired(t, { mode: "chatgpt", model, settings: compactSoon });
+// What a turn is for, by its frame or its head.
+const purpose = (turn) => turn.json.client_metadata["x-codex-turn-metadata"] ?? turn.headers["x-codex-turn-metadata"];
+
+for (const [name, model] of [["chatgpt", "gpt-5.5"], ["chatgpt", "gpt-6.1-sol"], ["chatgpt over WebSockets", "gpt-6.1-sol"]]) {
+	test(`${name}, ${model}: a conversation that is too long is made short by the CLI itself`, async (t) => {
+		const { sim, codex } = await startWired(t, { ...modes[name], model, settings: compactSoon });
 		await sim.script("*", { usage: longContext });
-		const run = await codex.exec(kind.shell("echo hi"));
+		const run = await codex.exec(kinds[model].shell("echo hi"));
 
 		assertSucceeded(run);
 		const turns = await sim.turns();
-		const compactions = turns.filter((turn) => turn.headers["x-codex-turn-metadata"].includes('"compaction"'));
+		assertTransport(name, turns);
+		const compactions = turns.filter((turn) => purpose(turn).includes('"compaction"'));
 		assert.equal(compactions.length, 1);
 		assert.deepEqual(compactions[0].json.tools ?? [], []);
 		assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
@@ -248,8 +229,12 @@ for (const [name, model, wired] of [
 		const at = turns.findIndex((turn) => turn.json.input.at(-1).type === "compaction_trigger");
 		assert.ok(at > 0, JSON.stringify(turns.map((turn) => turn.json.input.map((item) => item.type))));
 		assert.ok(turns[at + 1].json.input.some((item) => item.type === "compaction"));
+		assert.equal(turns[at + 1].json.previous_response_id, undefined);
 		assert.equal(new Set(turns.map((turn) => turn.account)).size, 1);
 		assert.deepEqual(new Set(turns.map((turn) => turn.status)), new Set([200]));
+		if (name in modes) {
+			assertTransport(name, turns);
+		}
 	});
 }
 

@@ -1,4 +1,4 @@
-// The published Codex CLI through the relay over a WebSocket.
+// The published Codex CLI through the relay over a WebSocket, each turn of which goes upstream over HTTP.
 
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
@@ -23,7 +23,7 @@ function assertSucceeded(run) {
 
 // A CLI whose connections to the relay are looked at: it must not have used HTTP for its turns.
 async function start(t, options = {}) {
-	const both = await startBoth(t);
+	const both = await startBoth(t, { config: { upstream: { transport: "http" } } });
 	const tap = await startTap(t, both.relay.address);
 	const codex = await makeCodex(t, `${tap.url}/v1`, { websockets: true, ...options });
 	return { ...both, tap, codex };

@@ -40,7 +40,7 @@ export function within(ms, what, promise) {
 }
 
 // A program that writes one JSON object a line: collects the objects and wakes who waits for one.
-class JsonLines {
+export class JsonLines {
 	constructor(stream) {
 		this.lines = [];
 		this.waiters = new Set();
@@ -147,10 +147,11 @@ class Sim {
 		return { auth, id: auth.tokens.account_id };
 	}
 
-	// What reached POST /codex/responses, oldest first; headers as an object.
+	// The turns that came, oldest first, by POST or (method WS) as frames of a socket, whose headers are those of its
+	// handshake; headers as an object.
 	async turns() {
 		const { requests } = await this.call("GET", "requests?path=/codex/responses");
-		return requests.map((request) => ({
+		return requests.filter(({ method }) => method !== "GET").map((request) => ({
 			...request,
 			headers: Object.fromEntries(request.headers),
 			json: parsed(request.body),
@@ -206,6 +207,11 @@ class Relay {
 
 	waitForEvent(name, matches = () => true) {
 		return this.log.wait(name, (line) => line.event === name && matches(line));
+	}
+
+	// The log is complete for so many requests.
+	waitForFinished(count) {
+		return this.log.wait(`the end of ${count} requests`, () => this.events("request.finish").length >= count);
 	}
 }
 
@@ -308,12 +314,50 @@ export async function startTap(t, address) {
 		url: `http://127.0.0.1:${server.address().port}`,
 		// The first line of every connection: what it was opened for.
 		starts: () => connections.map(({ sent }) => Buffer.concat(sent).toString("latin1").split("\r\n", 1)[0]),
+		// Ends all connections, as a proxy does that has had enough of them.
+		cut: () => {
+			for (const socket of sockets) {
+				socket.destroy();
+			}
+		},
+		// The texts that clients sent on sockets, oldest connection first.
+		frames: () => connections.flatMap(({ sent }) => texts(Buffer.concat(sent))),
 		// Every request with its answer, connection after connection.
 		exchanges: () => connections.flatMap(({ sent, received }) => {
 			const answers = messages(Buffer.concat(received));
 			return messages(Buffer.concat(sent)).map((request, i) => ({ request, answer: answers[i] }));
 		}),
 	};
+}
+
+// The texts of a client's frames behind its handshake; they must not be in fragments.
+function texts(bytes) {
+	const found = [];
+	let at = bytes.indexOf("\r\n\r\n") + 4;
+
+	if (!/^upgrade: websocket/im.test(bytes.subarray(0, at).toString("latin1"))) {
+		return found;
+	}
+	while (at + 2 <= bytes.length) {
+		const opcode = bytes[at] & 15;
+		let size = bytes[at + 1] & 127;
+
+		at += 2;
+		if (size === 126) {
+			size = bytes.readUInt16BE(at);
+			at += 2;
+		} else if (size === 127) {
+			size = Number(bytes.readBigUInt64BE(at));
+			at += 8;
+		}
+		const mask = bytes.subarray(at, at + 4);
+		const payload = bytes.subarray(at + 4, at + 4 + size).map((byte, i) => byte ^ mask[i % 4]);
+		if (opcode === 1) {
+			found.push(payload.toString("utf8"));
+		}
+		at += 4 + size;
+	}
+	return found;
 }
 
 // The HTTP messages of one direction of a connection; bodies without their transfer coding.

@@ -315,6 +315,24 @@ def test_etag_in_an_answer_announces_another_list(sim, start_relay):
     assert ONLY_PRO in real(relay)
 
 
+def test_etag_in_an_event_counts_as_one_in_the_head(sim, start_relay):
+    relay = start_known(start_relay, slots=1)
+    relay.stop()
+    age(relay, 1, 10)
+    relay.start()
+    mark = relay.mark()
+    sim.clear_requests()
+    sim.script(1, {"private_events": True})
+    assert relay.native("hello").status == 200
+    assert sim.requests(path=MODELS) == [], "it is the etag that is known"
+    sim.script(1, {"events": [
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {"type": "codex.response.metadata", "headers": {"x-models-etag": "other"}},
+        {"type": "response.completed", "response": {"id": "resp_1", "output": []}}]})
+    assert relay.native("hello").status == 200
+    wait_fetched(relay, 1, since=mark)
+
+
 def test_another_plan_has_another_list(sim, start_relay):
     relay = start_known(start_relay, slots=1)
     relay.stop()

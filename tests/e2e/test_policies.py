@@ -130,6 +130,15 @@ def test_round_robin_goes_around_and_sessions_stay(start):
     assert converse(relay, 3, "new")[0] == [2, 3, 1], "what sessions ask is nobody's turn"
 
 
+def test_the_replay_of_a_broken_socket_takes_no_turn(sim, start):
+    relay = start("round-robin", upstream={"transport": "websocket"})
+    for number in (1, 2, 3):
+        sim.script("*", {"close_code": 1011, "cut_after_events": 3})
+        assert converse(relay, 1, f"s-{number}")[0] == [number]
+    assert [(t.method, t.account) for t in sim.turns()] == [
+        (method, f"acct-{number}") for number in (1, 2, 3) for method in ("WS", "POST")]
+
+
 def test_fill_first_goes_on_when_the_first_is_below_its_threshold(sim, start):
     relay = start("fill-first")
     assert converse(relay, 2)[0] == [1, 1]

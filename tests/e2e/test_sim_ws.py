@@ -229,3 +229,22 @@ def test_the_simulator_says_good_bye():
         assert sim.stop() == 0
         assert ws.wait_close().code in (1001, None)
         assert ws.is_over()
+
+
+def test_messages_around_a_turn(sim):
+    sim.script(1, {"before_events": [{"type": "responsesapi.websocket_timing"}],
+                   "after_events": [{"type": "keepalive"}, {"type": "error", "status": 500}]})
+    with opened(sim) as ws:
+        ws.create(**body("x"))
+        first = ws.read_turn()
+        assert [e["type"] for e in first[:2]] == ["responsesapi.websocket_timing", "response.created"]
+        assert wslib.text_of(first) == "x"
+        assert [ws.read_json()["type"] for _ in range(2)] == ["keepalive", "error"]
+        ws.create(**body("y", previous_response_id=wslib.id_of(first)))
+        assert wslib.text_of(ws.read_turn()) == "y"
+
+
+def test_open_sockets_are_counted(sim):
+    with opened(sim), opened(sim, 2):
+        assert sim.stats()["sockets"] == 2
+    sim.wait("sockets==0")

@@ -18,10 +18,26 @@ SESSION = "01a20918-d863-7593-90aa-6a82f6095ad3"
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
 
 
+# What reaches upstream: a request of its own for each turn, or a frame of a socket there.
+bridge = pytest.mark.parametrize("transport", ["http"])
+either = pytest.mark.parametrize("transport", ["http", "auto"])
+
+
+def config_of(transport):
+    return {**QUIET, "upstream": {"transport": transport}}
+
+
 @pytest.fixture(scope="module")
 def running():
-    with Sim("--accounts", "3") as sim, Relay(sim, slots=3, config=QUIET) as relay:
-        yield sim, relay
+    with Sim("--accounts", "3") as sim, \
+            Relay(sim, slots=3, config=config_of("http")) as http, \
+            Relay(sim, slots=3, config=config_of("auto")) as auto:
+        yield sim, {"http": http, "auto": auto}
+
+
+@pytest.fixture
+def transport():
+    return "auto"
 
 
 @pytest.fixture
@@ -31,14 +47,14 @@ def sim(running):
 
 
 @pytest.fixture
-def relay(running, sim):
-    return running[1]
+def relay(running, sim, transport):
+    return running[1][transport]
 
 
 @pytest.fixture
-def fresh():
+def fresh(transport):
     """For tests that wear slots out."""
-    with Sim("--accounts", "3") as sim, Relay(sim, slots=3, config=QUIET) as relay:
+    with Sim("--accounts", "3") as sim, Relay(sim, slots=3, config=config_of(transport)) as relay:
         yield sim, relay
 
 
@@ -73,10 +89,29 @@ def body_of(turn):
     return json.loads(turn.record["body"])
 
 
+def inputs(sim, *answers):
+    """The whole input of each turn, whatever its socket knew of it already."""
+    known, found = [], []
+    for number, turn in enumerate(sim.turns()):
+        body = body_of(turn)
+        found.append((known if "previous_response_id" in body else []) + body["input"])
+        if number < len(answers):
+            known = found[-1] + wslib.items_of(answers[number])
+    return found
+
+
+def told(turn, name):
+    """What a turn says in a header, or in a frame for it."""
+    if turn.method == "POST":
+        return turn.header(name)
+    return body_of(turn)["client_metadata"].get(name)
+
+
 # --- turns
 
+@either
 @pytest.mark.parametrize("path", [PATH, CODEX])
-def test_a_turn(relay, sim, path):
+def test_a_turn(relay, sim, path, transport):
     with codex(relay, path) as ws:
         events = ask(ws, "count to 3")
         assert wslib.text_of(events) == "1 2 3"
@@ -86,12 +121,18 @@ def test_a_turn(relay, sim, path):
         assert limits["rate_limits"]["primary"]["window_minutes"] == 300
         assert ws.close().code == 1000
     turn, = sim.turns()
-    assert turn.method == "POST" and turn.header("session-id") == SESSION
-    assert turn.header("openai-beta") is None and turn.header("sec-websocket-key") is None
-    assert turn.header("content-type") == "application/json"
+    assert turn.header("session-id") == SESSION
+    if transport == "http":
+        assert turn.method == "POST" and turn.header("content-type") == "application/json"
+        assert turn.header("openai-beta") is None and turn.header("sec-websocket-key") is None
+    else:
+        assert turn.method == "WS" and turn.header("content-type") is None
+        assert turn.header("openai-beta") == wslib.BETA["openai-beta"]
+        assert turn.header("sec-websocket-extensions") is None
 
 
-def test_the_body_is_the_frame_without_what_is_the_sockets(relay, sim):
+@either
+def test_the_body_is_the_frame_without_what_is_the_sockets(relay, sim, transport):
     tools = '[{"type":"function", "name":"look",  "parameters":{"type":"object","properties":{}}}]'
     item = '{"type":"message", "role":"user",\t"content":[{"type":"input_text","text":"gr\\u00fc"}]}'
     with codex(relay) as ws:
@@ -102,9 +143,11 @@ def test_the_body_is_the_frame_without_what_is_the_sockets(relay, sim):
     body = sim.turns()[0].record["body"]
     assert '"tools":' + tools in body and '"input":[' + item + "]" in body
     assert set(json.loads(body)) == {
-        "model", "tools", "input", "store", "instructions", "include", "stream"}
+        "model", "tools", "input", "store", "instructions", "include",
+        *(["stream"] if transport == "http" else ["type", "client_metadata"])}
 
 
+@bridge
 def test_turns_go_on_from_the_one_before(relay, sim):
     with codex(relay) as ws:
         first = ask(ws, "call look", tools=[TOOL])
@@ -120,6 +163,7 @@ def test_turns_go_on_from_the_one_before(relay, sim):
     assert all("previous_response_id" not in b and "type" not in b for b in bodies)
 
 
+@either
 def test_the_prompt_cache_goes_on(relay, sim):
     long = "x" * 4000
     with codex(relay) as ws:
@@ -129,6 +173,7 @@ def test_the_prompt_cache_goes_on(relay, sim):
     assert usage["input_tokens_details"]["cached_tokens"] > 1000
 
 
+@either
 def test_a_warm_up_asks_no_slot(relay, sim):
     with codex(relay) as ws:
         warm = ask(ws, "one", generate=False)
@@ -140,6 +185,7 @@ def test_a_warm_up_asks_no_slot(relay, sim):
     assert "generate" not in body_of(turn)
 
 
+@either
 def test_an_empty_warm_up(relay, sim):
     with codex(relay) as ws:
         ws.create(**native_body(input=[], generate=False))
@@ -148,6 +194,7 @@ def test_an_empty_warm_up(relay, sim):
     assert body_of(sim.turns()[0])["input"] == [user("two")]
 
 
+@either
 def test_metadata_stands_for_headers(relay, sim):
     with codex(relay, **{"x-codex-turn-metadata": "old", "x-codex-turn-state": "old"}) as ws:
         ask(ws, client_metadata={
@@ -156,18 +203,24 @@ def test_metadata_stands_for_headers(relay, sim):
             "ws_request_header_authorization": "Bearer no",
             "ws_request_header_x_openai_internal_codex_responses_lite": "true"})
     turn, = sim.turns()
-    assert turn.header("x-codex-turn-metadata") == '{"request_kind":"turn"}'
-    assert turn.header("x-codex-window-id") == SESSION + ":1"
-    assert turn.header("x-openai-internal-codex-responses-lite") == "true"
+    assert told(turn, "x-codex-turn-metadata") == '{"request_kind":"turn"}'
+    assert told(turn, "x-codex-window-id") == SESSION + ":1"
+    lite = "x-openai-internal-codex-responses-lite"
+    assert told(turn, lite if turn.method == "POST" else
+                "ws_request_header_" + lite.replace("-", "_")) == "true"
     assert turn.header("x-codex-turn-state") is None
     assert turn.header("session-id") == SESSION
     assert turn.account is not None and turn.status == 200
 
 
-def test_turn_state_comes_as_an_event_and_goes_back_as_metadata(relay, sim):
-    sim.script("*", {"headers": {"x-codex-turn-state": "sticky-1", "x-models-etag": "e1",
-                                 "x-codex-primary-used-percent": "12"},
-                     "directive": "call look"})
+@either
+def test_turn_state_comes_as_an_event_and_goes_back_as_metadata(relay, sim, transport):
+    headers = {"x-codex-turn-state": "sticky-1", "x-models-etag": "e1"}
+    if transport == "http":
+        said = {"headers": {**headers, "x-codex-primary-used-percent": "12"}}
+    else:
+        said = {"before_events": [{"type": "response.metadata", "headers": headers}]}
+    sim.script("*", {**said, "directive": "call look"})
     with codex(relay) as ws:
         first = ask(ws, tools=[TOOL])
         state = next(e for e in first if e["type"] == "response.metadata")
@@ -176,10 +229,11 @@ def test_turn_state_comes_as_an_event_and_goes_back_as_metadata(relay, sim):
         go_on(ws, first, [output(call)], tools=[TOOL],
               client_metadata={"x-codex-turn-state": "sticky-1"})
     first, second = sim.turns()
-    assert second.header("x-codex-turn-state") == "sticky-1"
+    assert told(second, "x-codex-turn-state") == "sticky-1"
     assert first.account == second.account
 
 
+@either
 def test_messages_during_a_turn_wait_for_it(relay, sim):
     with codex(relay) as ws:
         ws.create(**native_body("count to 3 every 20ms"))
@@ -206,6 +260,7 @@ def test_a_frame_in_the_packet_of_the_handshake(relay, sim):
         assert wslib.text_of(ws.read_turn()) == "early"
 
 
+@either
 def test_large_turns_both_ways(relay, sim):
     with codex(relay) as ws:
         events = ask(ws, "big 2m")
@@ -214,6 +269,7 @@ def test_large_turns_both_ways(relay, sim):
         assert len(wslib.text_of(ask(ws, "say exactly: " + text))) == len(text)
 
 
+@bridge
 def test_items_are_remembered_however_upstream_writes_its_events(relay, sim):
     item = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
             "content": [{"type": "output_text", "text": "hi", "annotations": []}]}
@@ -230,6 +286,7 @@ def test_items_are_remembered_however_upstream_writes_its_events(relay, sim):
 
 # --- the clients of the API
 
+@either
 def test_sdk_clients_get_whole_objects(relay, sim):
     with sdk(relay) as ws:
         ws.create(model="gpt-5.5", input="hello", temperature=1, store=False)
@@ -241,9 +298,9 @@ def test_sdk_clients_get_whole_objects(relay, sim):
         assert done["output"] and done["object"] == "response"
         ws.create(model="gpt-5.5", input="again", previous_response_id=done["id"], store=False)
         assert wslib.text_of(ws.read_turn()) == "again"
-    first, second = [body_of(t) for t in sim.turns()]
+    first = body_of(sim.turns()[0])
     assert first["store"] is False and "temperature" not in first
-    assert [i["role"] for i in second["input"]] == ["user", "assistant", "user"]
+    assert [i["role"] for i in inputs(sim, events)[1]] == ["user", "assistant", "user"]
 
 
 def test_sdk_clients_get_the_end_of_an_answer_however_large_it_is():
@@ -261,19 +318,22 @@ def test_sdk_clients_get_the_end_of_an_answer_however_large_it_is():
         assert wslib.text_of(ws.read_turn()) == "hello"
 
 
+@either
 def test_sdk_clients_go_on_from_what_they_stored_elsewhere(relay, sim):
     with sdk(relay) as ws:
         ws.create(model="gpt-5.5", input="hello")
-        stored = wslib.id_of(ws.read_turn())
+        first = ws.read_turn()
+        stored = wslib.id_of(first)
     with sdk(relay) as ws:
         ws.create(model="gpt-5.5", input="again", previous_response_id=stored)
         again = ws.read_turn()
         assert wslib.text_of(again) == "again"
         ws.create(model="gpt-5.5", input="third", previous_response_id=wslib.id_of(again))
         assert wslib.text_of(ws.read_turn()) == "third"
-    assert len(body_of(sim.turns()[-1])["input"]) == 5
+    assert len(inputs(sim, first, again)[-1]) == 5
 
 
+@either
 def test_events_tell_their_lane(relay, sim):
     with sdk(relay) as ws:
         for lane in ("a", "b \u00fc\""):
@@ -297,6 +357,7 @@ def test_sdk_warm_ups_are_whole_objects_too(relay, sim):
 
 # --- slots
 
+@either
 def test_a_turn_moves_to_another_slot_when_its_own_is_exhausted(fresh):
     sim, relay = fresh
     with codex(relay) as ws:
@@ -313,6 +374,7 @@ def test_a_turn_moves_to_another_slot_when_its_own_is_exhausted(fresh):
     assert kinds == ["message", "function_call", "function_call_output"]  # the blob stayed behind
 
 
+@either
 def test_a_session_keeps_its_slot(relay, sim):
     for _ in range(2):
         with codex(relay) as ws:
@@ -321,6 +383,7 @@ def test_a_session_keeps_its_slot(relay, sim):
     assert len({t.account for t in sim.turns()}) == 1
 
 
+@either
 def test_all_slots_exhausted_is_an_error_frame(fresh):
     sim, relay = fresh
     for number in (1, 2, 3):
@@ -334,6 +397,7 @@ def test_all_slots_exhausted_is_an_error_frame(fresh):
         ask(ws, "one", generate=False)  # the socket goes on
 
 
+@either
 def test_a_cut_before_output_is_tried_again(relay, sim):
     sim.script("*", {"cut_after_events": 2})
     with codex(relay) as ws:
@@ -341,6 +405,7 @@ def test_a_cut_before_output_is_tried_again(relay, sim):
     assert len(sim.turns()) == 2
 
 
+@either
 def test_a_cut_in_the_middle_fails_the_turn_not_the_socket(relay, sim):
     sim.script("*", {"cut_after_events": 8})
     with codex(relay) as ws:
@@ -349,6 +414,7 @@ def test_a_cut_in_the_middle_fails_the_turn_not_the_socket(relay, sim):
         assert wslib.text_of(ask(ws, "hello")) == "hello"
 
 
+@either
 def test_a_failed_turn_can_be_tried_again(relay, sim):
     with codex(relay) as ws:
         first = ask(ws, "one")
@@ -358,6 +424,7 @@ def test_a_failed_turn_can_be_tried_again(relay, sim):
         assert wslib.text_of(go_on(ws, first, [user("two")])) == "two"
 
 
+@either
 def test_a_slow_reader_slows_upstream_down(relay, sim):
     with codex(relay) as ws:
         ws.create(**native_body("big 100m"))
@@ -471,10 +538,11 @@ def test_too_many_messages_at_once(relay, sim):
 
 # --- the end
 
+@either
 @pytest.mark.parametrize("how", ["drop", "close"])
 def test_a_client_that_goes_cancels_its_turn(relay, sim, how):
     with codex(relay) as ws:
-        ws.create(**native_body("count to 100 every 1000ms"))
+        ws.create(**native_body("count to 100 every 300ms"))
         ws.read_json()
         sim.wait("active==1")
         if how == "drop":

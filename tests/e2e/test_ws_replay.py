@@ -32,12 +32,13 @@ def sockets(name):
 RECORDED = [name for name in capturelib.names() if any(m for _, m in sockets(name))]
 
 
-@pytest.fixture(scope="module", name="pair")
-def fixture_pair():
+@pytest.fixture(scope="module", name="pair", params=["http", "auto"])
+def fixture_pair(request):
     with Sim("--accounts", "2", "--plan", "pro") as sim:
         with Relay(sim, slots=2, config={
-                **QUIET, "codexClients": {"trustAccounts": [ACCOUNT]}}) as relay:
-            yield sim, relay
+                **QUIET, "upstream": {"transport": request.param},
+                "codexClients": {"trustAccounts": [ACCOUNT]}}) as relay:
+            yield sim, relay, {"http": "POST", "auto": "WS"}[request.param]
 
 
 def encoded(value):
@@ -51,11 +52,22 @@ def opened(relay, handshake):
     return wslib.WebSocket(relay.address, handshake["path"], headers)
 
 
-def directive(following):
-    """What makes the simulated model ask for what the CLI answered then."""
-    item = following["input"][0] if following and following["input"] else {}
-    return {"function_call_output": 'call exec_command {"cmd":"true"}',
-            "custom_tool_call_output": "call exec <<<text(1);>>>"}.get(item.get("type"))
+STATE = "x-codex-turn-state"
+
+
+def script(following):
+    """What makes the simulated model say what the CLI answered then."""
+    item = following["input"][0] if following["input"] else {}
+    state = following["client_metadata"].get(STATE)
+    told = {}
+    if item.get("type") == "function_call_output":
+        told["directive"] = 'call exec_command {"cmd":"true"}'
+    elif item.get("type") == "custom_tool_call_output":
+        told["directive"] = "call exec <<<text(1);>>>"
+    if state:  # over HTTP and on a socket
+        told["headers"] = {STATE: state}
+        told["before_events"] = [{"type": "response.metadata", "headers": {STATE: state}}]
+    return told
 
 
 def adapted(message, before):
@@ -73,9 +85,9 @@ def replay(sim, ws, messages):
     """Sends them all; the events of each turn."""
     answers = []
     for number, message in enumerate(messages):
-        told = directive(messages[number + 1] if number + 1 < len(messages) else None)
+        told = script(messages[number + 1]) if number + 1 < len(messages) else {}
         if told and message.get("generate") is not False:
-            sim.script("*", {"directive": told})
+            sim.script("*", told)
         adapted(message, answers[-1] if answers else None)
         ws.send_text(encoded(message))
         answers.append(ws.read_turn())
@@ -85,7 +97,7 @@ def replay(sim, ws, messages):
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_turns_reach_upstream_whole(pair, name):
-    sim, relay = pair
+    sim, relay, method = pair
     for handshake, messages in sockets(name):
         sim.clear_requests()
         with opened(relay, handshake) as ws:
@@ -93,16 +105,19 @@ def test_turns_reach_upstream_whole(pair, name):
         asked = [m for m in messages if m.get("generate") is not False]
         turns = sim.turns()
         assert len(turns) == len(asked) and {t.status for t in turns} <= {200}
-        for message, turn in zip(asked, turns):
-            check_body(message, turn, messages, answers)
-            check_headers(handshake, message, turn)
+        for number, (message, turn) in enumerate(zip(asked, turns)):
+            before = asked[number - 1] if number else None
+            assert turn.method == method
+            if method == "WS":
+                check_frame(message, turn, before, messages, answers)
+                check_handshake(handshake, asked[0], turn)
+            else:
+                check_body(message, turn, messages, answers)
+                check_headers(handshake, message, turn)
 
 
-def check_body(message, turn, messages, answers):
-    body = json.loads(turn.body)
-    assert set(body) == set(message) - {"type", "previous_response_id", "generate"}
-    for key in set(body) - {"input"}:
-        assert f'"{key}":{encoded(message[key])}' in turn.body, key
+def conversation(message, messages, answers):
+    """All that the message's answer is an answer to."""
     whole = []
     for number in range(messages.index(message) + 1):
         if not messages[number].get("previous_response_id"):
@@ -110,8 +125,35 @@ def check_body(message, turn, messages, answers):
         whole += messages[number]["input"]
         if messages[number] is not message:
             whole += wslib.items_of(answers[number])
-    assert body["input"] == whole
+    return whole
+
+
+def check_body(message, turn, messages, answers):
+    body = json.loads(turn.body)
+    assert set(body) == set(message) - {"type", "previous_response_id", "generate"}
+    for key in set(body) - {"input"}:
+        assert f'"{key}":{encoded(message[key])}' in turn.body, key
+    assert body["input"] == conversation(message, messages, answers)
     assert encoded(message["input"])[1:-1] + "]" in turn.body  # the client's own bytes, at the end
+
+
+def check_frame(message, turn, before, messages, answers):
+    """before: what was asked on the same socket to upstream; warm-ups were not."""
+    body = json.loads(turn.body)
+    said = {"stream", "previous_response_id", "generate"}
+    assert set(body) - said == set(message) - said and body["type"] == "response.create"
+    for key in set(body) - said - {"type", "input"}:
+        assert f'"{key}":{encoded(message[key])}' in turn.body, key
+    assert not said & set(body) - {"previous_response_id"}
+    goes_on = before and message.get("previous_response_id") == \
+        wslib.id_of(answers[messages.index(before)])
+    if goes_on:  # new items only, as the client sent them
+        assert body["previous_response_id"] == message["previous_response_id"]
+        assert f'"input":{encoded(message["input"])}' in turn.body
+    else:
+        assert "previous_response_id" not in body
+        assert body["input"] == conversation(message, messages, answers)
+        assert encoded(message["input"])[1:-1] + "]" in turn.body
 
 
 def check_headers(handshake, message, turn):
@@ -129,12 +171,28 @@ def check_headers(handshake, message, turn):
             assert header in REPLACED, f"{header}: say what becomes of it"
     lite = metadata.get("ws_request_header_x_openai_internal_codex_responses_lite")
     assert upstream.get(LITE) == lite
+    assert upstream.get(STATE) == metadata.get(STATE)
     assert upstream["accept"] == "text/event-stream" and upstream["content-type"] == "application/json"
+
+
+def check_handshake(handshake, first, turn):
+    """first: the message whose turn opened the socket."""
+    upstream = {key.lower(): value for key, value in turn.headers}
+    client = {key.lower(): value for key, value in handshake["headers"]}
+    for header in PASSED & set(client):
+        assert upstream.pop(header) == client[header], header
+    for header in PER_TURN & set(client):
+        assert upstream.pop(header) == first["client_metadata"][header], header
+    assert upstream.pop("openai-beta") == client["openai-beta"]
+    assert upstream.pop("chatgpt-account-id") != ACCOUNT
+    assert set(upstream) == {"host", "connection", "upgrade", "sec-websocket-key",
+                             "sec-websocket-version", "authorization", "x-request-id"}
 
 
 def test_the_recordings_have_what_matters():
     messages = [m for name in RECORDED for _, found in sockets(name) for m in found]
     assert any(m.get("generate") is False for m in messages)
     assert any(m.get("previous_response_id") for m in messages)
+    assert any(STATE in m["client_metadata"] for m in messages)
     kinds = {i["type"] for m in messages for i in m["input"]}
     assert {"function_call_output", "custom_tool_call_output", "additional_tools"} <= kinds

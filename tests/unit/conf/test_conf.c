@@ -135,7 +135,7 @@ static const struct key_case cases[] = {
 		{"\"\"", "\"1 2\"", "\"1&x=2\"", "1"}, "a version like"},
 	{"upstream.httpVersion", "\"1.1\"", {"\"2\""}, {"1.1", "\"1.0\"", "2"},
 		"one of \"1.1\", \"2\""},
-	{"upstream.transport", "\"http\"", {"\"auto\"", "\"websocket\""},
+	{"upstream.transport", "\"auto\"", {"\"http\"", "\"websocket\""},
 		{"\"ws\"", "true", "\"\""}, "one of \"auto\", \"http\", \"websocket\""},
 	{"upstream.connectTimeoutSeconds", "10", {"1", "120"}, {INT_BAD("0", "121")},
 		"between 1 and 120"},

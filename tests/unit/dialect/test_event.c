@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -68,6 +69,30 @@ static void test_every_type_is_known(void **state)
 		assert_int_equal(event_is_terminal(ev.type), rows[i].terminal);
 		buf_fini(&json);
 	}
+}
+
+static bool is_aside(const char *name)
+{
+	char json[128];
+	struct event ev;
+
+	snprintf(json, sizeof(json), "{\"type\":\"%s\"}", name);
+	assert_int_equal(event_parse(sv_cstr(json), SV_NONE, &ev), 0);
+	return event_is_aside(&ev);
+}
+
+static void test_what_may_come_at_any_time(void **state)
+{
+	static const char *const asides[] = {"codex.rate_limits", "codex.response.metadata",
+		"response.metadata", "responsesapi.websocket_timing", "keepalive", "something.new"};
+	static const char *const others[] = {"response.created", "response.output_text.delta",
+		"response.completed", "response.failed", "response.unheard_of", "error"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(asides); i++)
+		assert_true(is_aside(asides[i]));
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		assert_false(is_aside(others[i]));
 }
 
 static void test_what_is_no_event_is_refused(void **state)
@@ -144,6 +169,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_type_is_known),
+		cmocka_unit_test(test_what_may_come_at_any_time),
 		cmocka_unit_test(test_what_is_no_event_is_refused),
 		cmocka_unit_test(test_usage_survives_missing_and_wrong_members),
 		cmocka_unit_test(test_the_sum_of_hostile_counts_does_not_overflow),

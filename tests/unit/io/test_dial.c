@@ -2,6 +2,7 @@
  * dial against a listener of ours on the same loop: plain and TLS connections that carry bytes
  * both ways, certificates that are refused, nobody listening, time over, and cancelling.
  */
+#include "cert_rig.h"
 #include "io/dial.h"
 #include "io/tls_server.h"
 
@@ -14,9 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include <cmocka.h>
 
@@ -64,8 +63,10 @@ static void on_accept(void *arg, struct conn *c)
 	conn_read_start(c);
 }
 
-static void write_pem(EVP_PKEY *key, X509 *x)
+static void write_pem(const char *names, long seconds)
 {
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *x = make_certificate(key, names, seconds);
 	FILE *file = fdopen(mkstemp(ca_file), "w");
 
 	PEM_write_X509(file, x);
@@ -73,28 +74,6 @@ static void write_pem(EVP_PKEY *key, X509 *x)
 	file = fdopen(mkstemp(key_file), "w");
 	PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
 	fclose(file);
-}
-
-/* Its names are given, and how many seconds it is still valid. */
-static void make_certificate(const char *names, long seconds)
-{
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = X509_new();
-	X509_NAME *name = X509_get_subject_name(x);
-	X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
-
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -7200);
-	X509_gmtime_adj(X509_getm_notAfter(x), seconds);
-	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(
-		name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
-	X509_set_issuer_name(x, name);
-	X509_add_ext(x, san, -1);
-	X509_EXTENSION_free(san);
-	assert_true(X509_sign(x, key, EVP_sha256()) > 0);
-	write_pem(key, x);
 	X509_free(x);
 	EVP_PKEY_free(key);
 }
@@ -116,7 +95,7 @@ static void tls_open(const char *names, long seconds)
 	struct tls_problem problem;
 	struct tls_pair *pair;
 
-	make_certificate(names, seconds);
+	write_pem(names, seconds);
 	assert_int_equal(tls_pair_load(ca_file, key_file, &pair, &problem), 0);
 	tls = tls_server_new(&options);
 	assert_int_equal(tls_server_use(tls, pair, false, &problem), 0);
@@ -265,14 +244,16 @@ static void test_tls_connection_carries_bytes(void **state)
 static void test_bad_certificates_are_refused(void **state)
 {
 	static const struct {
-		const char *names;
+		const char *host, *names;
 		long seconds;
 		bool trusted;
 		const char *told;
 	} rows[] = {
-		{"DNS:other.example", 3600, true, "IP address mismatch"},
-		{"IP:127.0.0.1", -3600, true, "expired"},
-		{"IP:127.0.0.1", 3600, false, "self-signed"},
+		{"127.0.0.1", "DNS:other.example", 3600, true, "IP address mismatch"},
+		{"localhost", "DNS:local*,DNS:*.localhost,IP:127.0.0.1", 3600, true,
+			"hostname mismatch"},
+		{"127.0.0.1", "IP:127.0.0.1", -3600, true, "expired"},
+		{"127.0.0.1", "IP:127.0.0.1", 3600, false, "self-signed"},
 	};
 	struct probe p;
 
@@ -280,7 +261,7 @@ static void test_bad_certificates_are_refused(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		tls_open(rows[i].names, rows[i].seconds);
 		server_open("tls://127.0.0.1:0");
-		p = dial_once("https", "127.0.0.1", rows[i].trusted ? ca_file : NULL);
+		p = dial_once("https", rows[i].host, rows[i].trusted ? ca_file : NULL);
 		tls_close();
 		assert_null(p.conn);
 		assert_int_equal(p.outcome, FETCH_CONNECT);
@@ -566,6 +547,38 @@ static void test_what_a_dialer_reaches(void **state)
 	loop_free(loop);
 }
 
+/* The proxy is HTTP's, which no plain connection goes through. */
+static void test_a_spared_host_needs_no_proxy(void **state)
+{
+	struct dialer_options options = {.proxy = NULL};
+	struct dialer *d;
+	struct probe p;
+
+	(void)state;
+	server_open("127.0.0.1:0");
+	proxy_url = "http://127.0.0.1:1";
+	setenv("no_proxy", "other.example,127.0.0.0/8", 1);
+	p = dial_once("http", "127.0.0.1", NULL);
+	proxy_url = "";
+	assert_echoed(&p);
+	loop = loop_new();
+	setenv("http_proxy", "http://127.0.0.1:1", 1);
+	d = dialer_new(loop, &options);
+	assert_true(dialer_reaches(d, "ws://127.0.0.2/"));
+	assert_true(dialer_reaches(d, "ws://a.other.example/"));
+	assert_false(dialer_reaches(d, "ws://another.example/"));
+	setenv("no_proxy", "", 1);
+	setenv("NO_PROXY", "another.example", 1);
+	assert_false(dialer_reaches(d, "ws://127.0.0.2/"));
+	assert_true(dialer_reaches(d, "ws://another.example/"));
+	dialer_free(d);
+	loop_run(loop);
+	loop_free(loop);
+	unsetenv("no_proxy");
+	unsetenv("NO_PROXY");
+	unsetenv("http_proxy");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -578,9 +591,12 @@ int main(void)
 		cmocka_unit_test(test_connect_of_an_http_proxy),
 		cmocka_unit_test(test_socks_proxy),
 		cmocka_unit_test(test_what_a_dialer_reaches),
+		cmocka_unit_test(test_a_spared_host_needs_no_proxy),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	unsetenv("no_proxy");
+	unsetenv("NO_PROXY");
 	alarm(120);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,14 +2,12 @@
  * fetch over TLS, against OpenSSL in a thread with a certificate made for the run: trust, resumed
  * sessions, and pausing, where bytes wait inside OpenSSL and the socket stays silent.
  */
+#include "cert_rig.h"
 #include "io/fetch.h"
 
-#include <assert.h>
 #include <netinet/in.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -54,30 +52,10 @@ static char pattern(size_t i)
 
 /* Certificate and server. */
 
-static X509 *make_certificate(EVP_PKEY *key)
-{
-	X509 *x = X509_new();
-	X509_NAME *name = X509_get_subject_name(x);
-	X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "IP:127.0.0.1");
-
-	X509_set_version(x, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(x), 1);
-	X509_gmtime_adj(X509_getm_notBefore(x), -60);
-	X509_gmtime_adj(X509_getm_notAfter(x), 3600);
-	X509_set_pubkey(x, key);
-	X509_NAME_add_entry_by_txt(
-		name, "CN", MBSTRING_ASC, (const unsigned char *)"test", -1, -1, 0);
-	X509_set_issuer_name(x, name);
-	X509_add_ext(x, san, -1);
-	X509_EXTENSION_free(san);
-	assert(X509_sign(x, key, EVP_sha256()) > 0);
-	return x;
-}
-
 static int make_server_ctx(void **state)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *x = make_certificate(key);
+	X509 *x = make_certificate(key, "IP:127.0.0.1", 3600);
 	int fd = mkstemp(ca_file);
 	FILE *file = fdopen(fd, "w");
 

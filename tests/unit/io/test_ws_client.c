@@ -2,6 +2,7 @@
  * ws_client against a scripted server on the same loop: what it asks for, what it makes of answers,
  * and what the connection does once it is a WebSocket.
  */
+#include "base/clock.h"
 #include "base/limits.h"
 #include "io/ws_client.h"
 
@@ -552,6 +553,34 @@ static void test_closed_while_paused(void **state)
 	assert_int_equal(server.closed, 1);
 }
 
+static void on_resume_and_close_time(struct timer *t)
+{
+	ws_conn_resume(client.conn);
+	on_close_time(t);
+}
+
+static void pause_then_resume_and_close(void)
+{
+	pause_then_close();
+	client.timer.fn = on_resume_and_close_time;
+}
+
+/* Or the server's end would not be seen, and the connection would wait for it in vain. */
+static void test_closed_before_what_was_held_is_read(void **state)
+{
+	int64_t began_ms = clock_mono_ms();
+
+	(void)state;
+	server.frames[0] = "one";
+	server.frames[1] = "two";
+	client.on_message = pause_then_resume_and_close;
+	start(ACCEPTED, PATIENCE_MS, NULL);
+	run();
+	assert_string_equal(buf_cstr(&client.log), "one;");
+	assert_string_equal(buf_cstr(&server.log), "1000()");
+	assert_true(clock_mono_ms() - began_ms < LIMIT_LINGER_IDLE_MS);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -566,6 +595,7 @@ int main(void)
 		TEST(test_cancelled_opens_say_nothing),
 		TEST(test_pauses_hold_messages_back),
 		TEST(test_closed_while_paused),
+		TEST(test_closed_before_what_was_held_is_read),
 	};
 #undef TEST
 

@@ -80,6 +80,10 @@ static const struct {
 		"fail"},
 	{"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", false, "fail"},
 	{"HTTP/1.1 200 OK\r\na b: x\r\n\r\n", false, "fail"},
+	{"HTTP/1.1 200 OK\r\n: x\r\n\r\n", false, "fail"},
+	{"HTTP/1.1 050 X\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 No\r\n\r\n", false, "fail"},
+	{"HTTP/1.1 050 X\r\n\r\n0123456789abcdef", false, "fail"},
+	{"HTTP/1.1 100 C\r\nContent-Length: 16\r\n\r\n0123456789abcdef", false, "fail"},
 };
 
 static void test_answers_cut_anywhere(void **state)
@@ -156,6 +160,46 @@ static void test_limits_of_the_head(void **state)
 	}
 }
 
+static void add_times(struct buf *out, const char *text, size_t bytes)
+{
+	for (size_t end = out->len + bytes; out->len < end;)
+		buf_add_cstr(out, text);
+}
+
+/* However the bytes came, the final head must be within the limit. */
+static void test_the_cut_does_not_move_the_limit(void **state)
+{
+	static const struct {
+		size_t interim_bytes, reason_bytes;
+		bool fits;
+	} heads[] = {
+		{0, LIMIT_RESPONSE_HEAD_BYTES - 64, true},
+		{0, LIMIT_RESPONSE_HEAD_BYTES, false},
+		{LIMIT_RESPONSE_HEAD_BYTES - 64, 0, true},
+		{LIMIT_RESPONSE_HEAD_BYTES, 0, false},
+	};
+	static const size_t steps[] = {1, 1000, KIB(64), MIB(1)};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(heads) * ARRAY_LEN(steps); i++) {
+		size_t row = i / ARRAY_LEN(steps), step = steps[i % ARRAY_LEN(steps)];
+		struct buf stream, told;
+
+		buf_init(&stream, MIB(1));
+		buf_init(&told, MIB(1));
+		add_times(&stream, "HTTP/1.1 102 W\r\n\r\n", heads[row].interim_bytes);
+		buf_add_lit(&stream, "HTTP/1.1 200 ");
+		add_times(&stream, "x", heads[row].reason_bytes);
+		buf_add_lit(&stream, "\r\n\r\n");
+		add_times(&stream, "y", LIMIT_RESPONSE_HEAD_BYTES);
+		read_answer(buf_sv(&stream), step, false, &told);
+		if (!sv_eq(buf_sv(&told), SV("fail")) != heads[row].fits)
+			fail_msg("row %zu in steps of %zu", row, step);
+		buf_fini(&stream);
+		buf_fini(&told);
+	}
+}
+
 static void test_endless_interim_answers_fail(void **state)
 {
 	struct http1_answer *a = http1_answer_new(CAP);
@@ -175,6 +219,7 @@ int main(void)
 		cmocka_unit_test(test_answers_cut_anywhere),
 		cmocka_unit_test(test_body_is_cut_at_the_cap),
 		cmocka_unit_test(test_limits_of_the_head),
+		cmocka_unit_test(test_the_cut_does_not_move_the_limit),
 		cmocka_unit_test(test_endless_interim_answers_fail),
 	};
 

@@ -119,6 +119,28 @@ static void test_a_request_that_may_have_run_is_replayed_once(void **state)
 	}
 }
 
+static void test_a_broken_socket_is_replayed_over_http_on_the_same_slot(void **state)
+{
+	(void)state;
+	for (int class = 0; class < FAILURE_CLASSES; class ++) {
+		bool replayed = class == FAILURE_TRUNCATED || class == FAILURE_IDLE ||
+				class == FAILURE_PROTOCOL;
+		struct retry_state s = fresh(false), broken = fresh(false);
+
+		broken.of_socket = true;
+		assert_int_equal(retry_decide(class, &broken),
+			replayed ? RETRY_SAME_HTTP : retry_decide(class, &s));
+		broken.other_slot = true;
+		assert_int_equal(retry_decide(class, &broken) == RETRY_SAME_HTTP, replayed);
+		broken.committed = true;
+		assert_int_equal(retry_decide(class, &broken), RETRY_GIVE_UP);
+		broken.committed = false;
+		broken.replays = 1;
+		assert_true(retry_decide(class, &broken) != RETRY_SAME_HTTP);
+	}
+	assert_string_equal(retry_action_name(RETRY_SAME_HTTP), "same_slot_http");
+}
+
 static void test_entitlement_tries_one_other_slot(void **state)
 {
 	struct retry_state s = fresh(true);
@@ -159,6 +181,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_retried_after_the_commit),
 		cmocka_unit_test(test_tries_and_time_are_bounded),
 		cmocka_unit_test(test_a_request_that_may_have_run_is_replayed_once),
+		cmocka_unit_test(test_a_broken_socket_is_replayed_over_http_on_the_same_slot),
 		cmocka_unit_test(test_entitlement_tries_one_other_slot),
 		cmocka_unit_test(test_blobs_are_stripped_once),
 		cmocka_unit_test(test_backoff_grows_and_ends),

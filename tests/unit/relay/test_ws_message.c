@@ -227,6 +227,29 @@ static void test_heads_of_turns(void **state)
 	free(r);
 }
 
+/* An exchange looks at them again for each attempt; the frame is gone by then. */
+static void test_the_head_of_a_turn_outlives_its_frame(void **state)
+{
+	char text[] = "{\"type\":\"response.create\",\"client_metadata\":{"
+		      "\"x-codex-window-id\":\"w:1\","
+		      "\"ws_request_header_x_openai_internal_a\":\"b\"}}";
+	struct http_request *r = mem_zalloc(sizeof(*r));
+	struct ws_head head = {.headers = NULL};
+	struct ws_message m;
+	struct arena arena;
+	struct api_err err;
+
+	(void)state;
+	arena_init(&arena, KIB(64));
+	assert_int_equal(read_text(sv_cstr(text), &arena, &m, &err), 0);
+	assert_int_equal(ws_message_request(&m, &head, &arena, r), 0);
+	memset(text, 'z', sizeof(text) - 1);
+	assert_true(sv_eq(header(r, "x-codex-window-id"), SV("w:1")));
+	assert_true(sv_eq(header(r, "x-openai-internal-a"), SV("b")));
+	arena_fini(&arena);
+	free(r);
+}
+
 static void test_a_full_head_takes_no_more(void **state)
 {
 	struct http_request *handshake = mem_zalloc(sizeof(*handshake));
@@ -265,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_who_knows_other_answers_gets_the_message_as_it_is),
 		cmocka_unit_test(test_conversations_are_bounded),
 		cmocka_unit_test(test_heads_of_turns),
+		cmocka_unit_test(test_the_head_of_a_turn_outlives_its_frame),
 		cmocka_unit_test(test_a_full_head_takes_no_more),
 	};
 

@@ -95,6 +95,19 @@ static void test_every_class_has_a_case(void **state)
 	}
 }
 
+static void test_a_broken_socket_is_no_mark_against_the_slot(void **state)
+{
+	struct failure f = {.class = FAILURE_TRUNCATED, .of_socket = true};
+	struct slot_verdict v = {.kind = VERDICT_FAILURE, .failure = &f};
+	struct slot *s = rig_slot("slot-1");
+
+	(void)state;
+	assert_false(slot_apply_verdict(s, &v, &conf, NOW_MS));
+	assert_int_equal(s->failures, 0);
+	assert_string_equal(s->last_error, "");
+	store_slot_free(s);
+}
+
 static void test_success_clears(void **state)
 {
 	struct slot *s = rig_slot("slot-1");
@@ -392,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_each_class),
 		cmocka_unit_test(test_every_class_has_a_case),
+		cmocka_unit_test(test_a_broken_socket_is_no_mark_against_the_slot),
 		cmocka_unit_test(test_success_clears),
 		cmocka_unit_test(test_success_of_before_the_cooldown_does_not_end_it),
 		cmocka_unit_test(test_transient_failures_cool_only_after_three_in_a_row),
