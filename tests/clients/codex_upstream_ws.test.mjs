@@ -100,7 +100,7 @@ for (const [model, shell] of Object.entries(kinds)) {
 		const { sim, upstream, codex } = await start(t, { model });
 		const running = codex.exec(shell("until [ -e go ]; do sleep 0.05; done; echo went"));
 
-		await sim.wait("finished>=1");
+		await sim.wait("finished>=2"); // the upgrade, and the turn
 		const [first] = await sim.turns();
 		await sim.exhaust(first.account);
 		await writeFile(path.join(codex.work, "go"), "");
