@@ -88,27 +88,46 @@ void conn_read_stop(struct conn *c)
 		conn_raw_read_stop(c);
 }
 
+void conn_hold_loop(struct conn *c, bool holds)
+{
+	if (holds)
+		uv_ref(&c->uv.handle);
+	else
+		uv_unref(&c->uv.handle);
+}
+
 /* The write queue. */
 
-static void add_piece(struct conn *c, struct buf *b)
+static struct piece *new_piece(struct conn *c)
 {
 	struct piece *piece = mem_zalloc(sizeof(*piece));
 
-	buf_move(b, &piece->bytes);
 	*c->pieces_end = piece;
 	c->pieces_end = &piece->next;
+	return piece;
+}
+
+static void add_piece(struct conn *c, struct buf *b)
+{
+	buf_move(b, &new_piece(c)->bytes);
+}
+
+static void drop_piece(struct conn *c)
+{
+	struct piece *piece = c->pieces;
+
+	c->pieces = piece->next;
+	if (!c->pieces)
+		c->pieces_end = &c->pieces;
+	if (!piece->is_borrowed)
+		buf_fini(&piece->bytes);
+	free(piece);
 }
 
 static void drop_queue(struct conn *c)
 {
-	while (c->pieces) {
-		struct piece *piece = c->pieces;
-
-		c->pieces = piece->next;
-		buf_fini(&piece->bytes);
-		free(piece);
-	}
-	c->pieces_end = &c->pieces;
+	while (c->pieces)
+		drop_piece(c);
 	buf_fini(&c->out);
 	c->queued = 0;
 }
@@ -126,11 +145,7 @@ void conn_queue_take(struct conn *c, size_t n)
 			return;
 		}
 		n -= left;
-		c->pieces = piece->next;
-		if (!c->pieces)
-			c->pieces_end = &c->pieces;
-		buf_fini(&piece->bytes);
-		free(piece);
+		drop_piece(c);
 	}
 	if (n == c->out.len) {
 		/* Not kept: an idle connection holds no buffer. */
@@ -392,9 +407,38 @@ void conn_write_buf(struct conn *c, struct buf *b)
 	conn_write_commit(c);
 }
 
+void conn_write_borrowed(struct conn *c, struct sv bytes)
+{
+	struct piece *piece;
+
+	if (bytes.n <= COPY_BYTES || !is_writable(c)) {
+		conn_write(c, bytes);
+		return;
+	}
+	if (c->out.len)
+		add_piece(c, &c->out);
+	piece = new_piece(c);
+	piece->is_borrowed = true;
+	/* Only ever read. */
+	piece->bytes = (struct buf){.data = (char *)(uintptr_t)bytes.p,
+		.len = bytes.n,
+		.size = bytes.n,
+		.cap = bytes.n};
+	c->queued += bytes.n;
+	if (backlog(c) > LIMIT_WRITE_HIGH_BYTES)
+		c->congested = true;
+	if (!c->writing)
+		loop_defer(c->loop, &c->flush);
+}
+
 size_t conn_queued_bytes(const struct conn *c)
 {
 	return backlog(c) - flown(c);
+}
+
+bool conn_was_flushed(const struct conn *c)
+{
+	return c->was_flushed;
 }
 
 bool conn_is_congested(const struct conn *c)
@@ -448,6 +492,7 @@ static bool begin_closing(struct conn *c, enum conn_end why)
 {
 	if (c->state == CONN_CLOSING)
 		return false;
+	c->was_flushed = conn_queued_bytes(c) == 0;
 	if (c->tls)
 		conn_tls_closing(c);
 	c->state = CONN_CLOSING;

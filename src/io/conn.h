@@ -23,6 +23,7 @@ enum conn_end {
 	CONN_END_TIMEOUT, /* a timer of ours: idle, header, write stall */
 	CONN_END_LIMIT,	  /* a cap was hit */
 	CONN_END_ERROR,	  /* protocol or system error */
+	CONN_END_CUT,	  /* a TLS server sent FIN without saying close_notify before it */
 };
 
 struct conn;
@@ -55,15 +56,22 @@ const char *conn_peer(const struct conn *c);
 void conn_read_start(struct conn *c);
 /* Stops reading; a peer that vanishes is then noticed only by writing. */
 void conn_read_stop(struct conn *c);
+/* Whether it keeps loop_run() from returning, as it does at first. */
+void conn_hold_loop(struct conn *c, bool holds);
 /* Queues a copy. Ignored when closing. */
 void conn_write(struct conn *c, struct sv bytes);
 /* Queues the buffer itself (moved; b is empty afterwards): for big bodies. */
 void conn_write_buf(struct conn *c, struct buf *b);
+/* Queues the bytes where they are, whatever the bound of the queue, or a copy when they are few:
+ * they must stay until nothing is queued, or until a conn_close_now(). */
+void conn_write_borrowed(struct conn *c, struct sv bytes);
 /* Buffer to append to directly; conn_write_commit() must follow in the same call. */
 struct buf *conn_write_begin(struct conn *c);
 void conn_write_commit(struct conn *c);
 /* Bytes queued and not yet taken by the kernel. */
 size_t conn_queued_bytes(const struct conn *c);
+/* Of one that is closing: had all that was written reached the kernel? */
+bool conn_was_flushed(const struct conn *c);
 /* Above the high mark and not yet below the low one. */
 bool conn_is_congested(const struct conn *c);
 /* Reads no more, writes what is queued (bounded by the write-stall timer), shuts down, closes. */

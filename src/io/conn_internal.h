@@ -20,6 +20,7 @@ struct piece {
 	struct piece *next;
 	struct buf bytes;
 	size_t sent;
+	bool is_borrowed; /* bytes are the caller's */
 };
 
 struct conn_tls;
@@ -43,6 +44,7 @@ struct conn {
 	bool writing;  /* write_request is on its way, with the first pieces, or TLS records */
 	bool shutting; /* FIN follows the queue */
 	bool shut;
+	bool was_flushed;     /* when it began to close */
 	struct buf out;	      /* end of the queue: collects one loop turn's writes */
 	struct piece *pieces; /* queue before out */
 	struct piece **pieces_end;

@@ -377,8 +377,10 @@ void conn_tls_end(struct conn *c)
 {
 	struct conn_tls *t = c->tls;
 
+	enum conn_end why = t->server ? CONN_END_PEER : CONN_END_CUT;
+
 	if (!t->ended)
-		conn_close_now(c, t->failed ? CONN_END_ERROR : CONN_END_PEER);
+		conn_close_now(c, t->failed ? CONN_END_ERROR : why);
 }
 
 static void on_more(struct deferred *d)

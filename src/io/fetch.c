@@ -1,276 +1,60 @@
 #include "io/fetch.h"
 
 #include "base/clock.h"
-#include "io/curl_uv.h"
-#include "io/fetch_head.h"
-#include "io/fetch_outcome.h"
-#include "io/header_list.h"
+#include "io/fetch_curl.h"
+#include "io/fetch_engine.h"
+#include "io/fetch_http1.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-enum {
-	BUFFER_BYTES = 16 * 1024,   /* one read from a socket; each running transfer has its own */
-	BIG_BODY_BYTES = 64 * 1024, /* libcurl sends smaller ones in one piece with the head */
-	DEFAULT_CONNECT_MS = 10 * 1000,
-	DEFAULT_IDLE_CONNECTIONS = 256,
-	SPARE_FETCHES = 256, /* kept for reuse */
-};
-
-/*
- * START -> RUN -> (done) -> SPARE; CANCELLED from START and RUN, then SPARE from the deferred
- * queue. START: waits in the pool's todo queue to be given to libcurl. RUN: libcurl has it. DONE:
- * in on_done.
- */
-enum fetch_state { FETCH_SPARE, FETCH_START, FETCH_RUN, FETCH_DONE, FETCH_CANCELLED };
-
-struct fetch {
-	struct fetch_pool *pool;
-	struct fetch *next, **prev; /* in pool->live or pool->spare */
-	struct fetch *todo_next;
-	bool in_todo;
-	bool in_curl; /* added to the multi handle */
-	enum fetch_state state;
-	CURL *easy;
-	const struct fetch_ops *ops;
-	void *arg;
-
-	bool sending;	    /* connected; the request is going out or has gone */
-	bool paused;	    /* by our user */
-	bool released;	    /* our user is gone: no callbacks, the rest of the body is skipped */
-	bool held;	    /* libcurl holds bytes back because we refused them while paused */
-	bool was_restarted; /* on a fresh connection, because a kept one broke */
-	bool has_fault;
-	enum fetch_outcome fault; /* overrides what libcurl says */
-	const char *fault_message;
-
-	size_t body_bytes;
-	int64_t start_us;
-	int64_t first_byte_us;
-	int64_t idle_timeout_ms;
-	int64_t active_ms; /* when the last byte moved */
-	curl_off_t uploaded_bytes;
-	struct timer idle;
-	struct timer total;
-	struct fetch_head head;
-	struct header_list headers;
-	char curl_error[CURL_ERROR_SIZE];
-	char message[FETCH_MESSAGE_BYTES];
-};
 
 struct fetch_pool {
-	struct loop *loop;
-	struct curl_uv *curl;
-	CURLSH *tls_sessions;
-	long max_per_host;
-	long idle_connections;
-	bool http2;
-	bool has_ca_file_only; /* libcurl's default CA directory would defeat its CA cache */
-	char *ca_file;
-	char *proxy;
-	char *unix_socket;
-	struct curl_slist *connect_to;
-	struct fetch *live;
-	struct fetch *spare;
-	size_t live_count;
-	size_t spare_count;
-	struct fetch *todo_first;
-	struct fetch **todo_end;
-	struct deferred drive;
+	struct fetch_curl_pool *curl;
+	struct fetch_http1_pool *http1;
 };
-
-static void on_idle(struct timer *t);
-static void on_total(struct timer *t);
-
-/* Lists. */
-
-static void list_add(struct fetch **list, struct fetch *f)
-{
-	f->next = *list;
-	f->prev = list;
-	if (f->next)
-		f->next->prev = &f->next;
-	*list = f;
-}
-
-static void list_remove(struct fetch *f)
-{
-	*f->prev = f->next;
-	if (f->next)
-		f->next->prev = f->prev;
-}
-
-static void todo_add(struct fetch *f)
-{
-	struct fetch_pool *p = f->pool;
-
-	if (f->in_todo)
-		return;
-	f->in_todo = true;
-	f->todo_next = NULL;
-	*p->todo_end = f;
-	p->todo_end = &f->todo_next;
-	loop_defer(p->loop, &p->drive);
-}
-
-static struct fetch *todo_take(struct fetch_pool *p)
-{
-	struct fetch *f = p->todo_first;
-
-	if (!f)
-		return NULL;
-	p->todo_first = f->todo_next;
-	if (!p->todo_first)
-		p->todo_end = &p->todo_first;
-	f->in_todo = false;
-	return f;
-}
-
-/* Storage. */
-
-static struct fetch *fetch_new(struct fetch_pool *p)
-{
-	struct fetch *f = p->spare;
-
-	if (f) {
-		list_remove(f);
-		p->spare_count--;
-	} else {
-		f = mem_zalloc(sizeof(*f));
-		f->pool = p;
-		f->easy = curl_easy_init();
-		assert(f->easy);
-		curl_easy_setopt(f->easy, CURLOPT_SHARE, p->tls_sessions); /* survives a reset */
-		fetch_head_init(&f->head);
-		header_list_init(&f->headers);
-		timer_init(&f->idle, p->loop, on_idle);
-		timer_init(&f->total, p->loop, on_total);
-	}
-	list_add(&p->live, f);
-	p->live_count++;
-	return f;
-}
-
-static void fetch_destroy(struct fetch *f)
-{
-	list_remove(f);
-	curl_easy_cleanup(f->easy);
-	fetch_head_fini(&f->head);
-	header_list_fini(&f->headers);
-	free(f);
-}
-
-/* The end of a fetch's life: it may be on no queue any more. */
-static void fetch_recycle(struct fetch *f)
-{
-	struct fetch_pool *p = f->pool;
-
-	assert(!f->in_todo && !f->in_curl);
-	p->live_count--;
-	if (p->spare_count >= SPARE_FETCHES) {
-		fetch_destroy(f);
-		return;
-	}
-	/* Forgets URL, headers and body, but neither connections nor TLS sessions. */
-	curl_easy_reset(f->easy);
-	fetch_head_reset(&f->head);
-	list_remove(f);
-	list_add(&p->spare, f);
-	p->spare_count++;
-	f->state = FETCH_SPARE;
-}
-
-static void detach(struct fetch *f)
-{
-	timer_stop(&f->idle);
-	timer_stop(&f->total);
-	if (f->in_curl)
-		curl_uv_remove(f->pool->curl, f->easy);
-	f->in_curl = false;
-}
-
-/* The end. */
-
-static int64_t connect_time_of(const struct fetch *f)
-{
-	long connects = 0;
-	curl_off_t tcp_us = 0;
-	curl_off_t tls_us = 0;
-
-	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
-	if (connects == 0)
-		return 0;
-	curl_easy_getinfo(f->easy, CURLINFO_CONNECT_TIME_T, &tcp_us);
-	curl_easy_getinfo(f->easy, CURLINFO_APPCONNECT_TIME_T, &tls_us);
-	return tls_us ? tls_us : tcp_us;
-}
-
-static void finish(struct fetch *f, CURLcode code)
-{
-	struct fetch_ending ending = {
-		.easy = f->easy,
-		.code = code,
-		.head = &f->head,
-		.body_bytes = f->body_bytes,
-		.was_connected = f->sending,
-		.curl_error = f->curl_error,
-	};
-	struct fetch_result result = {
-		.outcome = f->has_fault ? f->fault : fetch_outcome_of(&ending),
-		.status = fetch_status(f),
-		.message = f->has_fault ? f->fault_message
-					: fetch_outcome_message(&ending, f->message),
-		.connect_us = f->in_curl ? connect_time_of(f) : 0,
-		.first_byte_us = f->first_byte_us,
-	};
-
-	detach(f);
-	f->state = FETCH_DONE;
-	if (!f->released)
-		f->ops->on_done(f, f->arg, &result);
-	/* A queued resume is void now. */
-	if (!f->in_todo)
-		fetch_recycle(f);
-}
-
-static void set_fault(struct fetch *f, enum fetch_outcome outcome, const char *message)
-{
-	if (f->has_fault)
-		return;
-	f->has_fault = true;
-	f->fault = outcome;
-	f->fault_message = message;
-}
-
-static void finish_with(struct fetch *f, enum fetch_outcome outcome, const char *message)
-{
-	set_fault(f, outcome, message);
-	finish(f, CURLE_OK);
-}
 
 /* Timers. */
 
-static void idle_start(struct fetch *f)
+void fetch_touch(struct fetch *f)
 {
-	f->active_ms = loop_now_ms(f->pool->loop);
+	f->active_ms = loop_now_ms(f->loop);
+}
+
+void fetch_note_bytes(struct fetch *f)
+{
+	fetch_touch(f);
+	if (!f->first_byte_us)
+		f->first_byte_us = clock_mono_us() - f->start_us;
+}
+
+static void start_idle(struct fetch *f)
+{
+	fetch_touch(f);
+	f->overdue = false;
 	if (f->idle_timeout_ms > 0 && !f->paused)
 		timer_start(&f->idle, f->idle_timeout_ms);
 }
 
-/* Bytes only note the time: the timer is not moved for each of them. */
+/* Bytes only note the time: the timer is not moved for each of them. A loop that was kept from
+ * running hears of its timers before its sockets, so that these are asked before the verdict. */
 static void on_idle(struct timer *t)
 {
 	struct fetch *f = CONTAINER_OF(t, struct fetch, idle);
-	int64_t left_ms = f->active_ms + f->idle_timeout_ms - loop_now_ms(f->pool->loop);
+	int64_t left_ms;
 
 	if (f->paused)
 		return;
-	if (left_ms > 0)
+	if (f->engine->has_moved(f))
+		fetch_touch(f);
+	left_ms = f->active_ms + f->idle_timeout_ms - loop_now_ms(f->loop);
+	if (left_ms > 0) {
+		f->overdue = false;
 		timer_start(t, left_ms);
-	else
-		finish_with(f, FETCH_IDLE, "no data from upstream within the idle timeout");
+	} else if (!f->overdue) {
+		f->overdue = true;
+		timer_start(t, 0);
+	} else {
+		f->engine->fail(f, FETCH_IDLE, "no data from upstream within the idle timeout");
+	}
 }
 
 static void on_total(struct timer *t)
@@ -280,302 +64,69 @@ static void on_total(struct timer *t)
 	if (f->released)
 		fetch_cancel(f);
 	else
-		finish_with(f, FETCH_TIMEOUT, "the request took longer than its total timeout");
+		f->engine->fail(f, FETCH_TIMEOUT, "the request took longer than its total timeout");
 }
 
-/* libcurl's callbacks. */
-
-static int on_prereq(void *arg, char *remote_ip, char *local_ip, int remote_port, int local_port)
+void fetch_stop_timers(struct fetch *f)
 {
-	struct fetch *f = arg;
-
-	(void)remote_ip;
-	(void)local_ip;
-	(void)remote_port;
-	(void)local_port;
-	if (f->state != FETCH_RUN)
-		return CURL_PREREQFUNC_ABORT;
-	f->sending = true;
-	idle_start(f);
-	return CURL_PREREQFUNC_OK;
-}
-
-/* Only for bodies that take more than one write: the idle time counts from the last byte sent. */
-static int on_progress(
-	void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
-{
-	struct fetch *f = arg;
-
-	(void)down_total;
-	(void)down;
-	(void)up_total;
-	if (up != f->uploaded_bytes)
-		f->active_ms = loop_now_ms(f->pool->loop);
-	f->uploaded_bytes = up;
-	return 0;
-}
-
-static size_t on_header(char *bytes, size_t size, size_t count, void *arg)
-{
-	struct fetch *f = arg;
-	size_t n = size * count;
-	int what;
-
-	if (f->state != FETCH_RUN)
-		return 0;
-	f->active_ms = loop_now_ms(f->pool->loop);
-	if (!f->first_byte_us)
-		f->first_byte_us = clock_mono_us() - f->start_us;
-	what = fetch_head_add(&f->head, sv_make(bytes, n));
-	if (what < 0) {
-		set_fault(f, FETCH_PROTOCOL,
-			what == -EMSGSIZE ? "the response head is too large"
-					  : "the response head is not HTTP");
-		return 0;
-	}
-	if (what == 1 && !f->released)
-		f->ops->on_head(f, f->arg);
-	return f->state == FETCH_RUN ? n : 0;
-}
-
-static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
-{
-	struct fetch *f = arg;
-	size_t n = size * count;
-
-	if (f->state != FETCH_RUN)
-		return 0;
-	if (f->paused) {
-		f->held = true;
-		return CURL_WRITEFUNC_PAUSE;
-	}
-	f->active_ms = loop_now_ms(f->pool->loop);
-	if (!f->released)
-		f->ops->on_data(f, f->arg, sv_make(bytes, n));
-	return f->state == FETCH_RUN ? n : 0;
-}
-
-/* A kept connection broke while the request went out, and libcurl gave up: it retries by itself
- * only when the break shows at reading. Once more on a new connection; nothing was answered and
- * the request was never complete. */
-static bool restart(struct fetch *f, CURLcode code)
-{
-	long connects = 1;
-
-	if (code != CURLE_SEND_ERROR || f->was_restarted || f->has_fault || f->head.seen_bytes)
-		return false;
-	curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &connects);
-	if (connects || fetch_outcome_is_sent(f->easy, f->body_bytes))
-		return false;
-	f->was_restarted = true;
 	f->sending = false;
 	timer_stop(&f->idle);
-	curl_uv_remove(f->pool->curl, f->easy);
-	f->in_curl = false;
-	curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT, 1L);
-	f->state = FETCH_START;
-	todo_add(f);
-	return true;
+	timer_stop(&f->total);
 }
 
-static void on_curl_done(void *arg, CURL *easy, CURLcode code)
-{
-	struct fetch *f = NULL;
+/* Life. */
 
-	(void)arg;
-	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&f);
-	assert(f && f->in_curl);
-	if (f->state == FETCH_CANCELLED)
-		detach(f);
-	else if (!restart(f, code))
-		finish(f, code);
+void fetch_init(struct fetch *f, const struct fetch_engine *engine, struct loop *loop)
+{
+	f->engine = engine;
+	f->loop = loop;
+	timer_init(&f->idle, loop, on_idle);
+	timer_init(&f->total, loop, on_total);
 }
 
-/* The todo queue. */
-
-static void run_start(struct fetch *f)
+void fetch_begin(
+	struct fetch *f, const struct fetch_request *r, const struct fetch_ops *ops, void *arg)
 {
-	if (f->has_fault) {
-		finish(f, CURLE_OK);
-		return;
-	}
-	f->state = FETCH_RUN;
-	f->in_curl = true;
-	if (curl_uv_add(f->pool->curl, f->easy) != CURLM_OK) {
-		f->in_curl = false;
-		finish_with(f, FETCH_CONNECT, "libcurl refused the request");
-	}
+	f->ops = ops;
+	f->arg = arg;
+	f->paused = false;
+	f->released = false;
+	f->sending = false;
+	f->start_us = clock_mono_us();
+	f->first_byte_us = 0;
+	f->idle_timeout_ms = r->idle_timeout_ms;
+	if (r->total_timeout_ms > 0)
+		timer_start(&f->total, r->total_timeout_ms);
 }
 
-static void run_resume(struct fetch *f)
+void fetch_begin_sending(struct fetch *f)
 {
-	CURLcode code;
-
-	if (!f->held || f->paused)
-		return;
-	f->held = false;
-	/* Hands the held bytes to on_body() at once. */
-	code = curl_uv_unpause(f->pool->curl, f->easy);
-	if (code != CURLE_OK && f->state == FETCH_RUN)
-		finish(f, code);
+	f->sending = true;
+	start_idle(f);
 }
 
-static void on_drive(struct deferred *d)
+void fetch_end_sending(struct fetch *f)
 {
-	struct fetch_pool *p = CONTAINER_OF(d, struct fetch_pool, drive);
-	struct fetch *f;
-
-	/* libcurl closes the oldest idle connection when there are more than this in all. */
-	curl_uv_limit(p->curl, p->max_per_host, p->idle_connections + (long)p->live_count);
-	while ((f = todo_take(p))) {
-		switch (f->state) {
-		case FETCH_START:
-			run_start(f);
-			break;
-		case FETCH_RUN:
-			run_resume(f);
-			break;
-		case FETCH_CANCELLED:
-			detach(f);
-			fetch_recycle(f);
-			break;
-		case FETCH_DONE:
-			fetch_recycle(f);
-			break;
-		case FETCH_SPARE:
-			assert(!"a spare fetch is never queued");
-		}
-	}
-	curl_uv_run_due(p->curl);
-}
-
-/* Requests. */
-
-static void set_fixed_options(struct fetch *f)
-{
-	const struct fetch_pool *p = f->pool;
-	CURL *easy = f->easy;
-
-	curl_uv_prepare(f->pool->curl, easy);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, f);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, f->curl_error);
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	/* Or removing a handle would wait for its resolver thread. */
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
-		p->http2 ? (long)CURL_HTTP_VERSION_2TLS : (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_HTTP09_ALLOWED, 0L);
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-	curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES);
-	curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_prereq);
-	curl_easy_setopt(easy, CURLOPT_PREREQDATA, f);
-	curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(easy, CURLOPT_HEADERDATA, f);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, f);
-	if (p->ca_file)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, p->ca_file);
-	if (p->ca_file || p->has_ca_file_only)
-		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	if (p->proxy)
-		curl_easy_setopt(easy, CURLOPT_PROXY, p->proxy);
-	if (p->unix_socket)
-		curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, p->unix_socket);
-	if (p->connect_to)
-		curl_easy_setopt(easy, CURLOPT_CONNECT_TO, p->connect_to);
-}
-
-static bool may_have_body(const char *method)
-{
-	return strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-	       strcmp(method, "PATCH") == 0;
-}
-
-static void set_method(struct fetch *f, const struct fetch_request *r)
-{
-	CURL *easy = f->easy;
-
-	if (r->body.n || may_have_body(r->method)) {
-		/* Borrowed, not copied; libcurl can read it again when it retries. */
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDS, r->body.n ? r->body.p : "");
-		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
-		if (strcmp(r->method, "POST") != 0)
-			curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
-	} else if (strcmp(r->method, "HEAD") == 0) {
-		curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	} else if (strcmp(r->method, "GET") != 0) {
-		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, r->method);
-	}
-	if (r->body.n > BIG_BODY_BYTES && r->idle_timeout_ms > 0) {
-		curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
-		curl_easy_setopt(easy, CURLOPT_XFERINFODATA, f);
-		curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
-	}
-}
-
-static void set_request(struct fetch *f, const struct fetch_request *r)
-{
-	int64_t connect_ms = r->connect_timeout_ms ? r->connect_timeout_ms : DEFAULT_CONNECT_MS;
-
-	set_fixed_options(f);
-	set_method(f, r);
-	curl_easy_setopt(f->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
-	curl_easy_setopt(f->easy, CURLOPT_FRESH_CONNECT, (long)r->fresh_connection);
-	if (curl_easy_setopt(f->easy, CURLOPT_URL, r->url) != CURLE_OK)
-		set_fault(f, FETCH_CONNECT, "bad URL");
-	if (header_list_build(&f->headers, r->headers, r->header_count))
-		set_fault(f, FETCH_CONNECT, "a request header is malformed or too large");
-	curl_easy_setopt(f->easy, CURLOPT_HTTPHEADER, header_list_head(&f->headers));
+	f->sending = false;
+	timer_stop(&f->idle);
 }
 
 struct fetch *fetch_start(
 	struct fetch_pool *p, const struct fetch_request *r, const struct fetch_ops *ops, void *arg)
 {
-	struct fetch *f = fetch_new(p);
+	struct fetch *f = p->http1 ? fetch_http1_start(p->http1, r, ops, arg) : NULL;
 
-	f->ops = ops;
-	f->arg = arg;
-	f->state = FETCH_START;
-	f->sending = false;
-	f->paused = false;
-	f->released = false;
-	f->held = false;
-	f->was_restarted = false;
-	f->has_fault = false;
-	f->body_bytes = r->body.n;
-	f->start_us = clock_mono_us();
-	f->first_byte_us = 0;
-	f->idle_timeout_ms = r->idle_timeout_ms;
-	f->uploaded_bytes = 0;
-	f->curl_error[0] = '\0';
-	set_request(f, r);
-	if (r->total_timeout_ms > 0)
-		timer_start(&f->total, r->total_timeout_ms);
-	todo_add(f);
-	return f;
+	return f ? f : fetch_curl_start(p->curl, r, ops, arg);
 }
 
 void fetch_cancel(struct fetch *f)
 {
-	if (f->state != FETCH_START && f->state != FETCH_RUN)
-		return;
-	f->state = FETCH_CANCELLED;
-	timer_stop(&f->idle);
-	timer_stop(&f->total);
-	/* The body is not ours any more, so libcurl must not send on. Inside its callbacks, which
-	 * then fail, nothing more can be done; else it forgets the transfer now. */
-	if (!curl_uv_is_busy(f->pool->curl))
-		detach(f);
-	todo_add(f);
+	f->engine->cancel(f);
 }
 
 void fetch_release(struct fetch *f, int64_t grace_ms)
 {
-	if (f->state != FETCH_RUN || !fetch_outcome_is_sent(f->easy, f->body_bytes)) {
+	if (!f->engine->release(f)) {
 		fetch_cancel(f);
 		return;
 	}
@@ -590,6 +141,7 @@ void fetch_pause(struct fetch *f)
 {
 	f->paused = true;
 	timer_stop(&f->idle);
+	f->engine->pause(f);
 }
 
 void fetch_resume(struct fetch *f)
@@ -597,28 +149,37 @@ void fetch_resume(struct fetch *f)
 	if (!f->paused)
 		return;
 	f->paused = false;
-	if (f->state != FETCH_RUN)
-		return;
 	if (f->sending)
-		idle_start(f);
-	if (f->held)
-		todo_add(f);
+		start_idle(f);
+	f->engine->resume(f);
 }
 
 int fetch_status(const struct fetch *f)
 {
-	return f->head.final ? f->head.status : 0;
-}
+	size_t count;
+	int status;
 
-struct sv fetch_header(const struct fetch *f, struct sv name)
-{
-	return fetch_head_get(&f->head, name);
+	f->engine->head(f, &status, &count);
+	return status;
 }
 
 const struct http_header *fetch_headers(const struct fetch *f, size_t *ret_count)
 {
-	*ret_count = f->head.final ? f->head.header_count : 0;
-	return f->head.headers;
+	int status;
+
+	return f->engine->head(f, &status, ret_count);
+}
+
+struct sv fetch_header(const struct fetch *f, struct sv name)
+{
+	size_t count;
+	const struct http_header *headers = fetch_headers(f, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (sv_ieq(headers[i].name, name))
+			return headers[i].value;
+	}
+	return SV_NONE;
 }
 
 /* The pool. */
@@ -626,27 +187,9 @@ const struct http_header *fetch_headers(const struct fetch *f, size_t *ret_count
 struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options *options)
 {
 	struct fetch_pool *p = mem_zalloc(sizeof(*p));
-	CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
 
-	assert(code == CURLE_OK);
-	(void)code;
-	p->loop = loop;
-	p->curl = curl_uv_new(loop, on_curl_done, p);
-	p->tls_sessions = curl_share_init();
-	assert(p->tls_sessions);
-	curl_share_setopt(p->tls_sessions, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-	p->max_per_host = options->max_connections_per_host;
-	p->idle_connections =
-		options->idle_connections ? options->idle_connections : DEFAULT_IDLE_CONNECTIONS;
-	p->http2 = options->http2;
-	p->has_ca_file_only = curl_version_info(CURLVERSION_NOW)->cainfo != NULL;
-	p->ca_file = mem_strdup(options->ca_file);
-	p->proxy = mem_strdup(options->proxy);
-	p->unix_socket = mem_strdup(options->unix_socket);
-	if (options->connect_to)
-		p->connect_to = curl_slist_append(NULL, options->connect_to);
-	p->todo_end = &p->todo_first;
-	p->drive.fn = on_drive;
+	p->curl = fetch_curl_pool_new(loop, options);
+	p->http1 = fetch_http1_pool_new(loop, options);
 	return p;
 }
 
@@ -654,21 +197,7 @@ void fetch_pool_free(struct fetch_pool *p)
 {
 	if (!p)
 		return;
-	while (todo_take(p))
-		;
-	while (p->live) {
-		detach(p->live);
-		fetch_destroy(p->live);
-	}
-	while (p->spare)
-		fetch_destroy(p->spare);
-	loop_undefer(&p->drive);
-	curl_uv_free(p->curl);
-	curl_share_cleanup(p->tls_sessions);
-	curl_global_cleanup();
-	free(p->ca_file);
-	free(p->proxy);
-	free(p->unix_socket);
-	curl_slist_free_all(p->connect_to);
+	fetch_http1_pool_free(p->http1);
+	fetch_curl_pool_free(p->curl);
 	free(p);
 }

@@ -1,8 +1,14 @@
 /*
- * HTTP client: libcurl's multi interface on the loop; connections are kept and reused. A fetch is
- * one request. Its callbacks run on the loop, possibly from inside libcurl; fetch_cancel(),
+ * HTTP client; connections are kept and reused. A fetch is one request. Its callbacks run on the
+ * loop, never inside fetch_start(), possibly from inside a parser or libcurl; fetch_cancel(),
  * fetch_pause() and fetch_resume() are safe inside them. Owner: the pool; a fetch frees itself
  * after on_done or fetch_cancel(). TLS, proxies (environment or option), decompression off.
+ *
+ * Two engines keep this contract. Requests over HTTP/1.1 are made by our own (fetch_http1.h), which
+ * costs a fraction of libcurl's instructions. libcurl's HTTP (fetch_curl.h) makes the others: to
+ * https:// when HTTP/2 is allowed, whatever the server then chooses; through proxies that a dialer
+ * cannot use (dialer_reaches()); all of a pool with unix_socket or connect_to; and URLs that it
+ * would write differently or refuse (url_parse(), dot segments).
  */
 #ifndef IO_FETCH_H
 #define IO_FETCH_H
@@ -71,8 +77,9 @@ struct fetch_request {
 	int64_t idle_timeout_ms;    /* between bytes, from the sent request on; not counted while
 				       paused; 0: none */
 	int64_t total_timeout_ms;   /* 0: none */
-	/* On a connection of its own. libcurl sends a request once more by itself when a kept
-	 * connection turns out to be dead: not so here, for requests that must go out once. */
+	/* On a connection of its own. A request is sent once more, on a new connection, when a kept
+	 * one turns out to be dead before a byte of the response: not so here, for requests that
+	 * must go out once. */
 	bool fresh_connection;
 };
 /* Starts at the next loop turn at the latest. Never fails: problems arrive in on_done. */
@@ -87,8 +94,8 @@ void fetch_cancel(struct fetch *f);
  * knows that all he wants has come. As fetch_cancel() when the request was not yet sent in full.
  */
 void fetch_release(struct fetch *f, int64_t grace_ms);
-/* No on_data after pause until resume; bytes that libcurl holds already are kept, bounded by its
- * buffer. */
+/* No on_data after pause until resume; bytes that were read already are kept: at most one read of
+ * the kernel's. */
 void fetch_pause(struct fetch *f);
 void fetch_resume(struct fetch *f);
 int fetch_status(const struct fetch *f);

@@ -110,12 +110,3 @@ int fetch_head_add(struct fetch_head *h, struct sv line)
 		return end_head(h);
 	return add_line(h, line);
 }
-
-struct sv fetch_head_get(const struct fetch_head *h, struct sv name)
-{
-	for (size_t i = 0; h->final && i < h->header_count; i++) {
-		if (sv_ieq(h->headers[i].name, name))
-			return h->headers[i].value;
-	}
-	return SV_NONE;
-}

@@ -26,7 +26,5 @@ void fetch_head_reset(struct fetch_head *h);
 /* One line as it came: 1 when it ended the final head, 0 when not, -EMSGSIZE over the limits,
  * -EPROTO when it makes no sense. */
 int fetch_head_add(struct fetch_head *h, struct sv line) MUST_CHECK;
-/* SV_NONE when absent; the first one when repeated. */
-struct sv fetch_head_get(const struct fetch_head *h, struct sv name);
 
 #endif

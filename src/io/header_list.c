@@ -1,5 +1,7 @@
 #include "io/header_list.h"
 
+#include "io/request_head.h"
+
 #include <errno.h>
 #include <stdlib.h>
 
@@ -21,17 +23,6 @@ void header_list_fini(struct header_list *l)
 	*l = (struct header_list){0};
 }
 
-static bool breaks_head(struct sv text)
-{
-	return text.n && (memchr(text.p, '\r', text.n) || memchr(text.p, '\n', text.n) ||
-				 memchr(text.p, '\0', text.n));
-}
-
-static bool is_framing(struct sv name)
-{
-	return sv_ieq(name, SV("Content-Length")) || sv_ieq(name, SV("Transfer-Encoding"));
-}
-
 static bool is_given(const struct http_header *headers, size_t count, const char *suppressed)
 {
 	struct sv name = sv_make(suppressed, strlen(suppressed) - 1);
@@ -41,24 +32,6 @@ static bool is_given(const struct http_header *headers, size_t count, const char
 			return true;
 	}
 	return false;
-}
-
-static int check(const struct http_header *headers, size_t count, size_t *ret_bytes)
-{
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		struct sv name = headers[i].name;
-
-		if (name.n == 0 || breaks_head(name) || breaks_head(headers[i].value) ||
-			memchr(name.p, ':', name.n) || memchr(name.p, ';', name.n))
-			return -EINVAL;
-		bytes += name.n + headers[i].value.n + 3;
-		if (bytes > LIMIT_REQUEST_HEAD_BYTES)
-			return -EMSGSIZE;
-	}
-	*ret_bytes = bytes;
-	return 0;
 }
 
 static void link_node(struct header_list *l, char *text)
@@ -90,7 +63,7 @@ static void add_header(struct header_list *l, const struct http_header *h)
 int header_list_build(struct header_list *l, const struct http_header *headers, size_t count)
 {
 	size_t bytes;
-	int err = check(headers, count, &bytes);
+	int err = request_head_check(headers, count, &bytes);
 
 	l->node_count = 0;
 	buf_reset(&l->text, KEEP_BYTES);
@@ -103,7 +76,7 @@ int header_list_build(struct header_list *l, const struct http_header *headers, 
 		l->nodes = mem_realloc(l->nodes, l->node_size * sizeof(*l->nodes));
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (!is_framing(headers[i].name))
+		if (!request_head_is_framing(headers[i].name))
 			add_header(l, &headers[i]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(curl_defaults); i++) {

@@ -279,8 +279,13 @@ static void probe_start(struct probe *p, struct fetch_request r)
 	probe_start_url(p, r, url);
 }
 
+/* Whoever is connected elsewhere than a URL says is so by libcurl. */
+static bool by_curl;
+
 static void pool_open(struct fetch_options options)
 {
+	if (by_curl)
+		options.connect_to = "nowhere.invalid:1:nowhere.invalid:1";
 	loop = loop_new();
 	pool = fetch_pool_new(loop, &options);
 }
@@ -325,6 +330,20 @@ __attribute__((unused)) static void assert_outcome(
 }
 
 __attribute__((unused)) static char *big_body;
+
+/* The contract of fetch.h is the same for both engines. Gives the number of failed tests. */
+#define RUN_WITH_BOTH_ENGINES(tests) run_with_both_engines(tests, ARRAY_LEN(tests))
+
+__attribute__((unused)) static int run_with_both_engines(
+	const struct CMUnitTest *tests, size_t count)
+{
+	int failed;
+
+	by_curl = false;
+	failed = _cmocka_run_group_tests("our HTTP/1.1", tests, count, NULL, NULL);
+	by_curl = true;
+	return failed + _cmocka_run_group_tests("libcurl's", tests, count, NULL, NULL);
+}
 
 __attribute__((unused)) static void serve_plain(struct connection *c)
 {

@@ -735,7 +735,7 @@ int main(void)
 	unsetenv("ALL_PROXY");
 	alarm(300);
 	big_body = calloc(1, MIB(60));
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	failed = RUN_WITH_BOTH_ENGINES(tests);
 	free(big_body);
 	return failed;
 }

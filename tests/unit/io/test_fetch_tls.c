@@ -36,14 +36,17 @@ struct probe {
 };
 
 static SSL_CTX *server_ctx;
-static char ca_file[] = "/tmp/test_fetch_tls_XXXXXX";
+static char ca_file[32];
 static int listener;
 static int port;
 static pthread_t thread;
 static const char *proxy_answer; /* the server plays a proxy first and says this to CONNECT */
 static bool cut_off;		 /* the server drops TCP without a close_notify, no length given */
+static bool keep_open;		 /* the server takes one request after the other */
 static atomic_int accepted;
 static atomic_int resumed;
+/* Not NULL: libcurl's HTTP is used, for whoever is connected elsewhere than a URL says. */
+static const char *connect_to;
 
 static char pattern(size_t i)
 {
@@ -56,10 +59,11 @@ static int make_server_ctx(void **state)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *x = make_certificate(key, "IP:127.0.0.1", 3600);
-	int fd = mkstemp(ca_file);
-	FILE *file = fdopen(fd, "w");
+	FILE *file;
 
 	(void)state;
+	snprintf(ca_file, sizeof(ca_file), "/tmp/test_fetch_tls_XXXXXX");
+	file = fdopen(mkstemp(ca_file), "w");
 	PEM_write_X509(file, x);
 	fclose(file);
 	server_ctx = SSL_CTX_new(TLS_server_method());
@@ -92,7 +96,8 @@ static bool answer_as_proxy(int fd)
 	return strstr(proxy_answer, " 200 ") != NULL;
 }
 
-static void answer(SSL *ssl)
+/* False when the connection ends with it. */
+static bool answer(SSL *ssl)
 {
 	static char piece[251 * 100];
 	char request[4096] = "";
@@ -100,13 +105,15 @@ static void answer(SSL *ssl)
 
 	while (n < sizeof(request) - 1 && !strstr(request, "\r\n\r\n")) {
 		if (SSL_read(ssl, request + n, 1) != 1)
-			return;
+			return false;
 		n++;
 	}
 	for (size_t i = 0; i < sizeof(piece); i++)
 		piece[i] = pattern(i);
 	n = (size_t)snprintf(request, sizeof(request), "HTTP/1.1 200 OK\r\n%s\r\n",
-		cut_off ? "" : "Content-Length: 3000000\r\nConnection: close\r\n");
+		cut_off	    ? ""
+		: keep_open ? "Content-Length: 3000000\r\n"
+			    : "Content-Length: 3000000\r\nConnection: close\r\n");
 	SSL_write(ssl, request, (int)n);
 	for (size_t sent = 0; sent < BODY_BYTES;) {
 		size_t offset = sent % sizeof(piece);
@@ -114,11 +121,12 @@ static void answer(SSL *ssl)
 
 		n = sizeof(piece) - offset < left ? sizeof(piece) - offset : left;
 		if (SSL_write(ssl, piece + offset, (int)n) <= 0)
-			return;
+			return false;
 		sent += n;
 	}
-	if (!cut_off)
+	if (!cut_off && !keep_open)
 		SSL_shutdown(ssl);
+	return keep_open;
 }
 
 static void *run_server(void *arg)
@@ -133,7 +141,8 @@ static void *run_server(void *arg)
 		if ((!proxy_answer || answer_as_proxy(fd)) && SSL_accept(ssl) == 1) {
 			if (SSL_session_reused(ssl))
 				atomic_fetch_add(&resumed, 1);
-			answer(ssl);
+			while (answer(ssl))
+				;
 		}
 		SSL_free(ssl);
 		close(fd);
@@ -147,6 +156,7 @@ static void server_start(void)
 	socklen_t n = sizeof(address);
 
 	cut_off = false;
+	keep_open = false;
 	proxy_answer = NULL;
 	atomic_store(&accepted, 0);
 	atomic_store(&resumed, 0);
@@ -240,7 +250,7 @@ static void test_paused_at_every_piece_and_session_resumed(void **state)
 {
 	struct probe probes[2];
 	struct probe idler;
-	struct fetch_options options = {.ca_file = ca_file};
+	struct fetch_options options = {.ca_file = ca_file, .connect_to = connect_to};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool = fetch_pool_new(loop, &options);
 
@@ -267,11 +277,34 @@ static void test_paused_at_every_piece_and_session_resumed(void **state)
 	assert_int_equal(atomic_load(&resumed), 1);
 }
 
+static void test_connection_is_reused(void **state)
+{
+	struct fetch_options options = {.ca_file = ca_file, .connect_to = connect_to};
+	struct loop *loop = loop_new();
+	struct fetch_pool *pool = fetch_pool_new(loop, &options);
+
+	(void)state;
+	server_start();
+	keep_open = true;
+	for (int i = 0; i < 3; i++) {
+		struct probe p = fetch_one(loop, pool);
+
+		assert_int_equal(p.outcome, FETCH_OK);
+		assert_int_equal(p.body_bytes, BODY_BYTES);
+		assert_true(p.body_is_right);
+	}
+	fetch_pool_free(pool);
+	loop_run(loop);
+	loop_free(loop);
+	server_stop();
+	assert_int_equal(atomic_load(&accepted), 1);
+}
+
 /* libcurl asks OpenSSL to take it for an end: whether the stream was whole is for its reader to
  * tell. */
 static void test_end_without_close_notify_is_an_end(void **state)
 {
-	struct fetch_options options = {.ca_file = ca_file};
+	struct fetch_options options = {.ca_file = ca_file, .connect_to = connect_to};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool = fetch_pool_new(loop, &options);
 	struct probe p;
@@ -290,7 +323,7 @@ static void test_end_without_close_notify_is_an_end(void **state)
 
 static void test_untrusted_certificate_is_a_connect_failure(void **state)
 {
-	struct fetch_options options = {0};
+	struct fetch_options options = {.connect_to = connect_to};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool = fetch_pool_new(loop, &options);
 	struct probe p;
@@ -309,7 +342,8 @@ static void test_untrusted_certificate_is_a_connect_failure(void **state)
 static struct probe fetch_through_proxy(const char *answer_to_connect)
 {
 	char proxy[64];
-	struct fetch_options options = {.ca_file = ca_file, .proxy = proxy};
+	struct fetch_options options = {
+		.ca_file = ca_file, .proxy = proxy, .connect_to = connect_to};
 	struct loop *loop = loop_new();
 	struct fetch_pool *pool;
 	struct probe p;
@@ -344,10 +378,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paused_at_every_piece_and_session_resumed),
+		cmocka_unit_test(test_connection_is_reused),
 		cmocka_unit_test(test_end_without_close_notify_is_an_end),
 		cmocka_unit_test(test_untrusted_certificate_is_a_connect_failure),
 		cmocka_unit_test(test_head_of_a_proxy_is_passed_over),
 	};
+	int failed;
 
 	unsetenv("https_proxy");
 	unsetenv("HTTPS_PROXY");
@@ -355,5 +391,9 @@ int main(void)
 	unsetenv("ALL_PROXY");
 	signal(SIGPIPE, SIG_IGN);
 	alarm(120);
-	return cmocka_run_group_tests(tests, make_server_ctx, free_server_ctx);
+	failed = cmocka_run_group_tests_name(
+		"our HTTP/1.1", tests, make_server_ctx, free_server_ctx);
+	connect_to = "nowhere.invalid:1:nowhere.invalid:1";
+	failed += cmocka_run_group_tests_name("libcurl's", tests, make_server_ctx, free_server_ctx);
+	return failed;
 }

@@ -65,6 +65,12 @@ static const struct {
 		false, "200 Content-Length=0;B=2;||"},
 	{"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x02hi",
 		false, "101 Upgrade=websocket;Connection=Upgrade;||\x81\x02hi"},
+	/* Lengths of bodies that there are not. */
+	{"HTTP/1.1 102 Wait\r\nContent-Length: 3\r\n\r\nHTTP/1.1 304 Same\r\nContent-Length: "
+	 "9\r\n\r\nNEXT",
+		false, "304 Content-Length=9;||NEXT"},
+	{"HTTP/1.1 204 No\r\nTransfer-Encoding: chunked\r\n\r\nNEXT", false,
+		"204 Transfer-Encoding=chunked;||NEXT"},
 	{"HTTP/1.1 101 Switching\r\nA: 1\r\n\r\nNEXT", false, "101 A=1;||NEXT"},
 	{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 S\r\nA: \r\n\r\n", false, "101 A=;||"},
 	/* Cut. */
@@ -80,6 +86,7 @@ static const struct {
 		"fail"},
 	{"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", false, "fail"},
 	{"HTTP/1.1 200 OK\r\na b: x\r\n\r\n", false, "fail"},
+	{"HTTP/1.1 20 OK\r\n\r\n", false, "fail"},
 	{"HTTP/1.1 200 OK\r\n: x\r\n\r\n", false, "fail"},
 	{"HTTP/1.1 050 X\r\nContent-Length: 0\r\n\r\nHTTP/1.1 204 No\r\n\r\n", false, "fail"},
 	{"HTTP/1.1 050 X\r\n\r\n0123456789abcdef", false, "fail"},
