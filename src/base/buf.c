@@ -71,27 +71,17 @@ int buf_reserve(struct buf *b, size_t n)
 	return 0;
 }
 
-void buf_add(struct buf *b, const void *p, size_t n)
+void buf_add_slowly(struct buf *b, const void *p, size_t n)
 {
-	if (n == 0 || buf_reserve(b, n))
+	if (buf_reserve(b, n))
 		return;
 	memcpy(b->data + b->len, p, n);
 	b->len += n;
 }
 
-void buf_add_sv(struct buf *b, struct sv s)
-{
-	buf_add(b, s.p, s.n);
-}
-
 void buf_add_cstr(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
 }
 
 void buf_add_u64(struct buf *b, uint64_t value)

@@ -28,10 +28,9 @@ void buf_reset(struct buf *b, size_t keep);
 void buf_move(struct buf *from, struct buf *to);
 /* Room for n more bytes: 0 or the sticky error. */
 int buf_reserve(struct buf *b, size_t n);
-void buf_add(struct buf *b, const void *p, size_t n);
-void buf_add_sv(struct buf *b, struct sv s);
+/* buf_add() of what does not fit without growing. */
+void buf_add_slowly(struct buf *b, const void *p, size_t n);
 void buf_add_cstr(struct buf *b, const char *s);
-void buf_add_char(struct buf *b, char c);
 void buf_add_u64(struct buf *b, uint64_t value);
 void buf_add_i64(struct buf *b, int64_t value);
 void buf_addf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -50,6 +49,26 @@ static inline int buf_error(const struct buf *b)
 static inline struct sv buf_sv(const struct buf *b)
 {
 	return sv_make(b->data, b->len);
+}
+
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (b->error || n > b->size - b->len) {
+		buf_add_slowly(b, p, n);
+	} else if (n) { /* else p may be NULL */
+		memcpy(b->data + b->len, p, n);
+		b->len += n;
+	}
+}
+
+static inline void buf_add_sv(struct buf *b, struct sv s)
+{
+	buf_add(b, s.p, s.n);
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+	buf_add(b, &c, 1);
 }
 
 #define buf_add_lit(b, lit) buf_add((b), "" lit, sizeof(lit) - 1)

@@ -1,19 +1,19 @@
 #include "base/jcheck.h"
 
 #include "base/jscan.h"
+#include "base/jtext.h"
 
 #include <assert.h>
 #include <errno.h>
 
 /*
  * One validation. Every scan_*() takes where it stands and returns where it stopped, or NULL after
- * fail(). The bit of a level in objects tells what the bracket that closes it must be.
+ * fail().
  */
 struct scan {
 	const char *end;
 	unsigned depth;
 	unsigned max_depth;
-	uint64_t objects[JCHECK_DEPTH_LIMIT / 64];
 	const char *starts[JCHECK_DEPTH_LIMIT]; /* of the containers that are open */
 	struct jspan_index *spans;
 	size_t span_min; /* bytes of a value that is noted in spans */
@@ -76,87 +76,12 @@ static const char *scan_escape(struct scan *s, const char *p)
 
 static const char *scan_wide(struct scan *s, const char *p)
 {
-	while (p < s->end && (unsigned char)*p >= 0x80) {
-		size_t n = jscan_utf8(p, s->end);
+	size_t n = jscan_utf8(p, s->end);
 
-		if (n == 0)
-			return fail(s, p, -EILSEQ, "invalid UTF-8 in a string");
-		p += n;
-	}
-	return p;
+	if (n == 0)
+		return fail(s, p, -EILSEQ, "invalid UTF-8 in a string");
+	return p + n;
 }
-
-#ifdef __SSE2__
-
-/* What a block of a string holds. */
-struct marks {
-	uint64_t quotes;
-	uint64_t slashes;
-	uint64_t letters; /* the others that may stand behind a backslash, but u */
-	uint64_t odd;	  /* control characters and what is not ASCII */
-};
-
-static inline uint64_t letter_mask(__m128i x)
-{
-	/* b and f differ in one bit. */
-	__m128i bf = _mm_cmpeq_epi8(_mm_or_si128(x, _mm_set1_epi8(4)), _mm_set1_epi8('f'));
-	__m128i nr = _mm_or_si128(
-		_mm_cmpeq_epi8(x, _mm_set1_epi8('n')), _mm_cmpeq_epi8(x, _mm_set1_epi8('r')));
-	__m128i others = _mm_or_si128(
-		_mm_cmpeq_epi8(x, _mm_set1_epi8('t')), _mm_cmpeq_epi8(x, _mm_set1_epi8('/')));
-
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(bf, _mm_or_si128(nr, others)));
-}
-
-static inline struct marks read_marks(const char *p)
-{
-	struct marks m = {0, 0, 0, 0};
-
-#pragma GCC unroll 4
-	for (unsigned at = 0; at < JSCAN_BLOCK; at += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
-		__m128i odd = _mm_cmplt_epi8(x, _mm_set1_epi8(' ')); /* signed */
-
-		m.quotes |= jscan_equal(x, '"') << at;
-		m.slashes |= jscan_equal(x, '\\') << at;
-		m.letters |= letter_mask(x) << at;
-		m.odd |= (uint64_t)(unsigned)_mm_movemask_epi8(odd) << at;
-	}
-	return m;
-}
-
-/*
- * Over text with many escapes, as source files in JSON are, from a byte that is not escaped: stops
- * at one that has to be looked at by itself (a quote, a backslash whose escape is long or wrong,
- * what is odd) or before a block without escapes. No branch depends on where the escapes are.
- */
-static const char *scan_dense(const struct scan *s, const char *p)
-{
-	while (s->end - p >= JSCAN_BLOCK) {
-		struct marks m = read_marks(p);
-		uint64_t next_escaped = 0;
-		uint64_t escaped = jscan_escaped(m.slashes, &next_escaped);
-		uint64_t wrong = escaped & ~(m.quotes | m.slashes | m.letters);
-		uint64_t stop = (m.quotes & ~escaped) | m.odd | wrong >> 1 | next_escaped << 63;
-
-		if (m.slashes == 0)
-			return p;
-		if (stop)
-			return p + __builtin_ctzll(stop);
-		p += JSCAN_BLOCK;
-	}
-	return p;
-}
-
-#else
-
-static const char *scan_dense(const struct scan *s, const char *p)
-{
-	(void)s;
-	return p;
-}
-
-#endif
 
 /* From behind the opening quote to behind the closing one. */
 static const char *scan_string(struct scan *s, const char *p)
@@ -169,13 +94,13 @@ static const char *scan_string(struct scan *s, const char *p)
 			return p + 1;
 		if (*p == '\\') {
 			p = scan_escape(s, p);
-			if (p)
-				p = scan_dense(s, p);
 		} else if ((unsigned char)*p >= 0x80) {
 			p = scan_wide(s, p);
 		} else {
 			return fail_at(s, p, "control character in a string");
 		}
+		if (p)
+			p = jtext_skip(p, s->end);
 	}
 	return NULL;
 }
@@ -271,21 +196,14 @@ static const char *scan_key(struct scan *s, const char *p)
 
 static bool in_object(const struct scan *s)
 {
-	unsigned level = s->depth - 1;
-
-	return s->objects[level / 64] >> level % 64 & 1;
+	return *s->starts[s->depth - 1] == '{';
 }
 
-static bool push(struct scan *s, bool object, const char *start)
+static bool push(struct scan *s, const char *start)
 {
-	unsigned level = s->depth;
-	uint64_t bit = UINT64_C(1) << level % 64;
-
-	if (level >= s->max_depth)
+	if (s->depth >= s->max_depth)
 		return false;
-	s->objects[level / 64] = (s->objects[level / 64] & ~bit) | (object ? bit : 0);
-	s->starts[level] = start;
-	s->depth++;
+	s->starts[s->depth++] = start;
 	return true;
 }
 
@@ -304,7 +222,7 @@ static const char *scan_value(struct scan *s, const char *p)
 		if (p == s->end || (*p != '{' && *p != '['))
 			return scan_scalar(s, p);
 		object = *p == '{';
-		if (!push(s, object, p))
+		if (!push(s, p))
 			return fail(s, p, -E2BIG, "nested too deeply");
 		p = jscan_skip_space(p + 1, s->end);
 		if (p < s->end && *p == (object ? '}' : ']')) {

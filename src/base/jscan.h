@@ -67,40 +67,6 @@ static inline int jscan_hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-#ifdef __SSE2__
-
-enum { JSCAN_BLOCK = 64 }; /* bytes that are looked at together: one bit a byte, the first lowest */
-
-static inline uint64_t jscan_equal(__m128i x, char c)
-{
-	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8(c)));
-}
-
-/*
- * The bytes behind an odd number of backslashes (as in simdjson's first stage). *escaped: 1 when
- * the block's first byte is one of them, and then whether the next block's is; else 0.
- */
-static inline uint64_t jscan_escaped(uint64_t slashes, uint64_t *escaped)
-{
-	const uint64_t even = UINT64_C(0x5555555555555555);
-	uint64_t follows;
-	uint64_t odd_starts;
-	uint64_t even_sums;
-
-	if (slashes == 0) {
-		follows = *escaped;
-		*escaped = 0;
-		return follows;
-	}
-	slashes &= ~*escaped;
-	follows = slashes << 1 | *escaped;
-	odd_starts = slashes & ~even & ~follows;
-	*escaped = __builtin_add_overflow(odd_starts, slashes, &even_sums);
-	return (even ^ even_sums << 1) & follows;
-}
-
-#endif
-
 /* First byte in [p, end) that is a quote, a backslash, a control character or not ASCII. */
 static inline const char *jscan_plain_run(const char *p, const char *end)
 {

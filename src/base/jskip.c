@@ -1,5 +1,6 @@
 #include "base/jskip.h"
 
+#include "base/jblock.h"
 #include "base/jscan.h"
 #include "base/jspan.h"
 
@@ -21,41 +22,11 @@ static const char *behind_string(const char *p, const char *end)
 	return p == end ? end : p + 1;
 }
 
-#ifdef __SSE2__
-
-enum { BLOCK = JSCAN_BLOCK };
-
-/* What stands where in a block of 64 bytes: one bit a byte, the first byte lowest. */
-struct marks {
-	uint64_t quotes;
-	uint64_t slashes;
-	uint64_t opens;
-	uint64_t closes;
-};
-
 /* Where a block starts: its first byte may be escaped, or inside of a string. */
 struct carry {
 	uint64_t escaped; /* 0 or 1 */
 	uint64_t inside;  /* all bits or none */
 };
-
-static struct marks read_marks(const char *p)
-{
-	struct marks m = {0};
-
-#pragma GCC unroll 4
-	for (unsigned at = 0; at < BLOCK; at += 16) {
-		__m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + at));
-		/* Bit 0x20 is all that '[' and '{', ']' and '}' differ in. */
-		__m128i folded = _mm_or_si128(x, _mm_set1_epi8(0x20));
-
-		m.quotes |= jscan_equal(x, '"') << at;
-		m.slashes |= jscan_equal(x, '\\') << at;
-		m.opens |= jscan_equal(folded, '{') << at;
-		m.closes |= jscan_equal(folded, '}') << at;
-	}
-	return m;
-}
 
 /* From each quote to before the next: the parity of the quotes up to each bit. */
 static uint64_t inside_strings(uint64_t quotes, struct carry *carry)
@@ -67,30 +38,36 @@ static uint64_t inside_strings(uint64_t quotes, struct carry *carry)
 	return quotes;
 }
 
-/* Number of bits below the close that brings depth to 0, or -1. */
-static int find_close(uint64_t opens, uint64_t closes, size_t depth)
+/* Number of bits below the close that brings *depth to 0; else -1, and *depth behind the block. */
+static int find_close(uint64_t opens, uint64_t closes, size_t *depth)
 {
-	for (size_t closed = 1; closes; closes &= closes - 1, closed++) {
-		int at = __builtin_ctzll(closes);
-		uint64_t before = opens & ((UINT64_C(1) << at) - 1);
+	for (; closes; closes &= closes - 1) {
+		uint64_t below = (closes & -closes) - 1;
 
-		if (depth + (size_t)__builtin_popcountll(before) == closed)
-			return at;
+		for (; opens & below; opens &= opens - 1)
+			++*depth;
+		if (--*depth == 0)
+			return __builtin_ctzll(closes);
 	}
+	for (; opens; opens &= opens - 1)
+		++*depth;
 	return -1;
 }
 
 /* Brackets outside of strings in the block at p. */
-static struct marks read_brackets(const char *p, struct carry *carry)
+static void read_brackets(const char *p, struct carry *carry, uint64_t *opens, uint64_t *closes)
 {
-	struct marks m = read_marks(p);
+	struct jblock b = jblock_load(p);
+	struct jblock folded = jblock_or(b, jblock_all(0x20));
+	uint64_t quotes = jblock_bits(jblock_equal(b, '"'));
+	uint64_t slashes = jblock_bits(jblock_equal(b, '\\'));
 	uint64_t outside;
 
-	m.quotes &= ~jscan_escaped(m.slashes, &carry->escaped);
-	outside = ~inside_strings(m.quotes, carry);
-	m.opens &= outside;
-	m.closes &= outside;
-	return m;
+	quotes &= ~jblock_escaped(slashes, &carry->escaped);
+	outside = ~inside_strings(quotes, carry);
+	/* Bit 0x20 is all that '[' and '{', ']' and '}' differ in. */
+	*opens = jblock_bits(jblock_equal(folded, '{')) & outside;
+	*closes = jblock_bits(jblock_equal(folded, '}')) & outside;
 }
 
 static const char *skip_container(const char *p, const char *end)
@@ -98,53 +75,27 @@ static const char *skip_container(const char *p, const char *end)
 	struct carry carry = {0, 0};
 	size_t depth = 0;
 
-	for (;; p += BLOCK) {
-		char tail[BLOCK];
+	for (;; p += JBLOCK_BYTES) {
+		char tail[JBLOCK_BYTES];
 		const char *block = p;
-		struct marks m;
+		uint64_t opens, closes;
 
-		if (end - p < BLOCK) {
-			memset(tail, ' ', BLOCK);
+		if (end - p < JBLOCK_BYTES) {
+			memset(tail, ' ', JBLOCK_BYTES);
 			memcpy(tail, p, (size_t)(end - p));
 			block = tail;
 		}
-		m = read_brackets(block, &carry);
-		if (m.opens | m.closes) {
-			int at = find_close(m.opens, m.closes, depth);
+		read_brackets(block, &carry, &opens, &closes);
+		if (opens | closes) {
+			int at = find_close(opens, closes, &depth);
 
 			if (at >= 0)
 				return p + at + 1;
-			depth += (size_t)__builtin_popcountll(m.opens);
-			depth -= (size_t)__builtin_popcountll(m.closes);
 		}
-		if (end - p <= BLOCK)
+		if (end - p <= JBLOCK_BYTES)
 			return end;
 	}
 }
-
-#else
-
-static const char *skip_container(const char *p, const char *end)
-{
-	size_t depth = 0;
-
-	while (p < end) {
-		char c = *p;
-
-		if (c == '"') {
-			p = behind_string(p, end);
-			continue;
-		}
-		p++;
-		if (c == '{' || c == '[')
-			depth++;
-		else if ((c == '}' || c == ']') && --depth == 0)
-			break;
-	}
-	return p;
-}
-
-#endif
 
 /* The end of a value that starts at p, or NULL when it has to be read. */
 static const char *look_up(const char *p, const char *end)
@@ -195,7 +146,14 @@ const char *jskip_value(const char *p, const char *end)
 		return skip_text(p, end);
 	case '{':
 	case '[':
+		if (end - p > 1 && p[1] == *p + 2) /* the bracket that closes it */
+			return p + 2;
 		return end - p > JSPAN_PROBE ? skip_long_container(p, end) : skip_container(p, end);
+	case 't':
+	case 'n':
+		return end - p > 4 ? p + 4 : end;
+	case 'f':
+		return end - p > 5 ? p + 5 : end;
 	default:
 		return skip_scalar(p, end);
 	}

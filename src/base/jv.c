@@ -115,8 +115,11 @@ bool jv_next(struct jv_iter *it)
 		return false;
 	}
 	if (it->object) {
-		const char *quote = jskip_string(p + 1, it->end);
+		const char *quote = jscan_quote_or_slash(p + 1, it->end);
 
+		it->escaped = quote < it->end && *quote == '\\';
+		if (it->escaped)
+			quote = jskip_string(quote, it->end);
 		it->key = sv_make(p + 1, (size_t)(quote - p - 1));
 		p = skip_space_and(':', quote == it->end ? quote : quote + 1, it->end);
 	}
@@ -312,10 +315,8 @@ void jv_pick(struct jv v, const struct sv *keys, size_t count, struct jv *out)
 	if (!it.object)
 		return;
 	while (jv_next(&it)) {
-		bool escaped = has_escape(it.key);
-
 		for (size_t i = 0; i < count; i++) {
-			if (escaped ? escaped_eq(it.key, keys[i]) : sv_eq(it.key, keys[i]))
+			if (it.escaped ? escaped_eq(it.key, keys[i]) : sv_eq(it.key, keys[i]))
 				out[i] = it.value;
 		}
 	}

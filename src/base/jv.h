@@ -123,6 +123,7 @@ struct jv_iter {
 	const char *at; /* private: next byte to look at */
 	const char *end;
 	bool object;
+	bool escaped; /* key has an escape */
 };
 struct jv_iter jv_iter(struct jv v);
 bool jv_next(struct jv_iter *it);

@@ -74,21 +74,30 @@ static void before_key(struct jw *w)
 	assert(w->depth > 0 && w->object_bits & level_bit(w) && !w->after_key);
 	separate(w);
 	w->after_key = true;
-	buf_add_char(w->out, '"');
 }
 
 void jw_key(struct jw *w, struct sv text)
 {
 	before_key(w);
+	buf_add_char(w->out, '"');
 	jw_escape(w->out, text);
 	buf_add_lit(w->out, "\":");
 }
 
 void jw_key_lit(struct jw *w, struct sv text)
 {
+	struct buf *out = w->out;
+	char *at;
+
 	before_key(w);
-	buf_add_sv(w->out, text);
-	buf_add_lit(w->out, "\":");
+	if (buf_reserve(out, text.n + 3))
+		return;
+	at = out->data + out->len;
+	*at++ = '"';
+	if (text.n)
+		memcpy(at, text.p, text.n);
+	memcpy(at + text.n, "\":", 2);
+	out->len += text.n + 3;
 }
 
 void jw_str(struct jw *w, struct sv text)

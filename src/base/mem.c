@@ -53,5 +53,7 @@ void mem_keep_free(void)
 	mallopt(M_TOP_PAD, 128 << 10);
 	/* Where the first two calls switch off that it adapts itself: bodies of usual size. */
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	/* Threads of the pool allocate little: they need no heaps of their own. */
+	mallopt(M_ARENA_MAX, 1);
 #endif
 }

@@ -27,7 +27,8 @@ void *mem_try_alloc(size_t size) MUST_CHECK;
 /*
  * At the start of a server: up to 16 MiB of freed memory stay for the next requests, instead of
  * going back to the system and coming again as page faults, which cost a large body several times
- * what is done with it. Who knows that a quiet time begins gives them back (malloc_trim()).
+ * what is done with it. Who knows that a quiet time begins gives them back (malloc_trim()). All
+ * threads share one heap.
  */
 void mem_keep_free(void);
 

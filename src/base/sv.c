@@ -10,12 +10,10 @@ static char lower(char c)
 }
 
 /* Not strncasecmp(): that stops at a NUL and asks the locale. */
-bool sv_ieq(struct sv a, struct sv b)
+bool sv_ieq_bytes(const char *a, const char *b, size_t n)
 {
-	if (a.n != b.n)
-		return false;
-	for (size_t i = 0; i < a.n; i++) {
-		if (a.p[i] != b.p[i] && lower(a.p[i]) != lower(b.p[i]))
+	for (size_t i = 0; i < n; i++) {
+		if (a[i] != b[i] && lower(a[i]) != lower(b[i]))
 			return false;
 	}
 	return true;
@@ -141,7 +139,12 @@ int sv_f64(struct sv s, double *ret)
 	char text[64];
 	char *end;
 	double value;
+	uint64_t whole;
 
+	if (s.n < 16 && !sv_u64(s, &whole)) { /* most are, and strtod() is slow */
+		*ret = (double)whole;
+		return 0;
+	}
 	if (s.n == 0 || s.n >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, s.p, s.n);
@@ -163,4 +166,21 @@ uint64_t sv_hash(struct sv s, uint64_t seed)
 	for (size_t i = 0; i < s.n; i++)
 		seed = (seed ^ (unsigned char)s.p[i]) * UINT64_C(1099511628211);
 	return seed;
+}
+
+uint64_t sv_hash_long(struct sv s)
+{
+	enum { LANES = 4 }; /* independent of each other, so that the processor does them at once */
+	uint64_t lanes[LANES] = {1, 2, 3, 4};
+
+	for (; s.n >= sizeof(lanes); s = sv_from(s, sizeof(lanes))) {
+		uint64_t words[LANES];
+
+		memcpy(words, s.p, sizeof(words));
+		for (int i = 0; i < LANES; i++) {
+			lanes[i] = (lanes[i] ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+			lanes[i] ^= lanes[i] >> 32;
+		}
+	}
+	return sv_hash(sv_make((const char *)lanes, sizeof(lanes)), sv_hash(s, SV_HASH_SEED));
 }

@@ -39,8 +39,15 @@ static inline bool sv_eq(struct sv a, struct sv b)
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+/* ASCII case-insensitive equality of n bytes. */
+bool sv_ieq_bytes(const char *a, const char *b, size_t n);
+
 /* ASCII case-insensitive equality. */
-bool sv_ieq(struct sv a, struct sv b);
+static inline bool sv_ieq(struct sv a, struct sv b)
+{
+	return a.n == b.n && sv_ieq_bytes(a.p, b.p, a.n);
+}
+
 bool sv_starts(struct sv s, struct sv prefix);
 bool sv_istarts(struct sv s, struct sv prefix);
 bool sv_ends(struct sv s, struct sv suffix);
@@ -64,5 +71,8 @@ int sv_f64(struct sv s, double *ret) MUST_CHECK;
 /* 64-bit FNV-1a; seed with SV_HASH_SEED or a former result. Not for hostile keys' hash tables. */
 #define SV_HASH_SEED UINT64_C(14695981039346656037)
 uint64_t sv_hash(struct sv s, uint64_t seed);
+/* For long texts, eight times as fast; not against who looks for two with the same hash. Differs
+ * between machines of other byte order. */
+uint64_t sv_hash_long(struct sv s);
 
 #endif

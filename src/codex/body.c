@@ -493,22 +493,31 @@ int codex_body_build(struct jv request, const struct codex_body_options *options
 	return r < 0 ? r : buf_error(out);
 }
 
-static struct sv key_part(struct jv v)
-{
-	struct sv raw = jv_raw(v);
-
-	return sv_make(raw.p, raw.n < KIB(64) ? raw.n : KIB(64));
-}
+/* What of a part goes into the key as it is; the rest of it is hashed by something cheaper first.
+ */
+enum { KEY_WHOLE_BYTES = 1024, KEY_PART_BYTES = 64 * 1024 };
 
 void codex_body_derive_key(struct jv request, char out[37])
 {
-	static const struct sv keys[] = {SV("model"), SV("instructions"), SV("tools"), SV("input")};
-	struct jv found[ARRAY_LEN(keys)];
-	struct sv parts[ARRAY_LEN(keys)];
+	enum { PARTS = 4 };
+	static const struct sv keys[PARTS] = {
+		SV("model"), SV("instructions"), SV("tools"), SV("input")};
+	struct jv found[PARTS];
+	struct sv parts[2 * PARTS];
+	uint64_t rests[PARTS];
 
-	jv_pick(request, keys, ARRAY_LEN(keys), found);
+	jv_pick(request, keys, PARTS, found);
 	found[3] = items_first_user(found[3]);
-	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-		parts[i] = key_part(found[i]);
+	for (size_t i = 0; i < PARTS; i++) {
+		size_t n = found[i].n < KEY_PART_BYTES ? found[i].n : KEY_PART_BYTES;
+		size_t whole = n < KEY_WHOLE_BYTES ? n : KEY_WHOLE_BYTES;
+
+		parts[2 * i] = sv_make(found[i].p, whole);
+		parts[2 * i + 1] = SV_NONE;
+		if (n > whole) {
+			rests[i] = sv_hash_long(sv_make(found[i].p + whole, n - whole));
+			parts[2 * i + 1] = sv_make((const char *)&rests[i], sizeof(rests[i]));
+		}
+	}
 	ident_derived_uuid(parts, ARRAY_LEN(parts), out);
 }

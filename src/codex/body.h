@@ -50,7 +50,7 @@ int codex_body_build(struct jv request, const struct codex_body_options *options
 /*
  * A key that is the same for all turns of one conversation and differs between conversations: from
  * model, instructions, tools and the first user item (DESIGN "Slots"). UUID text of
- * IDENT_UUID_SIZE bytes. Hashes at most the first 64 KiB of each part.
+ * IDENT_UUID_SIZE bytes. At most the first 64 KiB of each part count.
  */
 void codex_body_derive_key(struct jv request, char out[37]);
 

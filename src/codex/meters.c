@@ -163,7 +163,7 @@ static void told_header(struct told *t, struct sv name, struct sv value)
 	double number;
 
 	for (size_t i = 0; i < ARRAY_LEN(header_names); i++) {
-		if (sv_ieq(name, header_names[i].name) && sv_f64(sv_trim(value), &number) == 0)
+		if (sv_ieq(name, header_names[i].name) && sv_f64(value, &number) == 0)
 			told_set(t, header_names[i].field, number);
 	}
 }
@@ -179,11 +179,12 @@ bool meters_from_headers(
 	bool any = false;
 
 	for (size_t i = 0; i < count; i++) {
-		struct sv value = sv_trim(headers[i].value);
+		struct sv name, value;
 
 		if (!sv_istarts(headers[i].name, family))
 			continue;
-		struct sv name = sv_from(headers[i].name, family.n);
+		name = sv_from(headers[i].name, family.n);
+		value = sv_trim(headers[i].value);
 		for (size_t p = 0; p < PLACES; p++) {
 			if (sv_istarts(name, places[p]))
 				told_header(&told[p], sv_from(name, places[p].n), value);

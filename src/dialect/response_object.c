@@ -83,24 +83,65 @@ static const struct member members[] = {
 
 _Static_assert(ARRAY_LEN(members) == RESPONSE_MEMBERS, "one echo slot a member");
 
-void response_echo_pick(struct response_echo *e, struct jv request)
-{
-	struct sv keys[RESPONSE_MEMBERS];
+enum { KEY_SLOTS = 128 }; /* a power of two, so many that chains are short */
 
-	for (size_t i = 0; i < RESPONSE_MEMBERS; i++)
-		keys[i] = members[i].key;
-	jv_pick(request, keys, RESPONSE_MEMBERS, e->member);
+static size_t key_slot(struct sv key)
+{
+	unsigned first = key.n ? (unsigned char)key.p[0] : 0;
+	unsigned last = key.n ? (unsigned char)key.p[key.n - 1] : 0;
+
+	return (key.n * 9 + first + last * 4) % KEY_SLOTS;
+}
+
+/* Where members[] has a key: 1 + its index in the slot of the key or in one behind; 0 ends. */
+static const uint8_t *key_table(void)
+{
+	static uint8_t slots[KEY_SLOTS];
+	static bool made;
+
+	for (size_t i = 0; i < RESPONSE_MEMBERS && !made; i++) {
+		size_t at = key_slot(members[i].key);
+
+		while (slots[at])
+			at = (at + 1) % KEY_SLOTS;
+		slots[at] = (uint8_t)(i + 1);
+	}
+	made = true;
+	return slots;
 }
 
 static int find_member(struct sv raw_key)
 {
-	for (size_t i = 0; i < RESPONSE_MEMBERS; i++) {
-		struct sv key = members[i].key;
+	const uint8_t *slots = key_table();
 
-		if (key.n == raw_key.n && key.p[0] == raw_key.p[0] && sv_eq(key, raw_key))
+	for (size_t at = key_slot(raw_key); slots[at]; at = (at + 1) % KEY_SLOTS) {
+		if (sv_eq(members[slots[at] - 1].key, raw_key))
+			return slots[at] - 1;
+	}
+	return -1;
+}
+
+/* With escapes resolved, as clients may write a key. */
+static int find_escaped(struct sv raw_key)
+{
+	for (size_t i = 0; i < RESPONSE_MEMBERS; i++) {
+		if (jv_key_eq(raw_key, members[i].key))
 			return (int)i;
 	}
 	return -1;
+}
+
+void response_echo_pick(struct response_echo *e, struct jv request)
+{
+	struct jv_iter it = jv_iter(request);
+
+	memset(e, 0, sizeof(*e));
+	while (it.object && jv_next(&it)) {
+		int at = it.escaped ? find_escaped(it.key) : find_member(it.key);
+
+		if (at >= 0)
+			e->member[at] = it.value;
+	}
 }
 
 /* Sorts upstream's members into theirs[]; returns how many others there are. */
@@ -185,23 +226,32 @@ static int64_t count_of(struct jv number)
 /* SDKs require both detail objects (PROTOCOL 4). */
 void response_usage_write(struct jv upstream, struct jw *w)
 {
-	int64_t input = count_of(jv_get(upstream, SV("input_tokens")));
-	int64_t output = count_of(jv_get(upstream, SV("output_tokens")));
-	struct jv sum = jv_get(upstream, SV("total_tokens"));
-	int64_t total = jv_is(sum, JV_NUMBER) ? count_of(sum) : input + output;
+	static const struct sv keys[] = {
+		{"input_tokens", 12},
+		{"input_tokens_details", 20},
+		{"output_tokens", 13},
+		{"output_tokens_details", 21},
+		{"total_tokens", 12},
+	};
+	struct jv member[ARRAY_LEN(keys)];
+	int64_t input, output;
 
 	if (!jv_is(upstream, JV_OBJECT)) {
 		jw_null(w);
 		return;
 	}
+	jv_pick(upstream, keys, ARRAY_LEN(keys), member);
+	input = count_of(member[0]);
+	output = count_of(member[2]);
 	jw_obj(w);
 	jw_ki64(w, "input_tokens", input);
 	jw_key_lit(w, SV("input_tokens_details"));
-	write_detail(w, jv_get(upstream, SV("input_tokens_details")), SV("cached_tokens"));
+	write_detail(w, member[1], SV("cached_tokens"));
 	jw_ki64(w, "output_tokens", output);
 	jw_key_lit(w, SV("output_tokens_details"));
-	write_detail(w, jv_get(upstream, SV("output_tokens_details")), SV("reasoning_tokens"));
-	jw_ki64(w, "total_tokens", total);
+	write_detail(w, member[3], SV("reasoning_tokens"));
+	jw_ki64(w, "total_tokens",
+		jv_is(member[4], JV_NUMBER) ? count_of(member[4]) : input + output);
 	jw_end(w);
 }
 
@@ -289,19 +339,19 @@ static void write_special(
 static void write_filled(struct jw *w, struct jv object, const struct filler *fill)
 {
 	struct jv_iter it = jv_iter(object);
-	struct sv keys[FILLERS] = {fill[0].key, fill[1].key, fill[2].key};
-	struct jv there[FILLERS];
+	bool there[FILLERS] = {false};
 
-	jv_pick(object, keys, FILLERS, there);
 	jw_obj(w);
 	while (jv_next(&it)) {
+		for (size_t i = 0; i < FILLERS && fill[i].json; i++)
+			there[i] |= jv_key_eq(it.key, fill[i].key);
 		jw_key_lit(w, it.key);
 		jw_jv(w, it.value);
 	}
 	for (size_t i = 0; i < FILLERS && fill[i].json; i++) {
-		if (jv_exists(there[i]))
+		if (there[i])
 			continue;
-		jw_key_lit(w, keys[i]);
+		jw_key_lit(w, fill[i].key);
 		jw_raw(w, sv_cstr(fill[i].json));
 	}
 	jw_end(w);

@@ -98,43 +98,61 @@ static struct sv type_name(const struct event *ev)
  */
 static void put_on_one_line(struct buf *out, size_t from)
 {
-	for (size_t i = from; i < out->len; i++) {
-		if (out->data[i] == '\n' || out->data[i] == '\r')
-			out->data[i] = ' ';
+	static const char ends[] = {'\n', '\r'};
+
+	for (size_t i = 0; i < sizeof(ends); i++) {
+		char *end = out->data + out->len;
+		char *at = out->data + from;
+
+		while (from < out->len && (at = memchr(at, ends[i], (size_t)(end - at))))
+			*at++ = ' ';
 	}
+}
+
+static void begin_event(struct buf *out, struct sv name)
+{
+	buf_add_lit(out, "event: ");
+	buf_add_sv(out, name);
+	buf_add_lit(out, "\ndata: ");
+}
+
+/* json: where its data starts. */
+static void end_event(struct buf *out, size_t json)
+{
+	put_on_one_line(out, json);
+	buf_add_lit(out, "\n\n");
 }
 
 static void send_response_event(struct turn *t, const struct event *ev, struct buf *out)
 {
 	struct state *s = t->state;
 	struct response_object object = describe(t, event_get(ev, SV("response")));
-	struct buf json, items;
-	size_t from;
+	struct buf items;
+	size_t json, from;
 	struct jw w;
 
 	object.default_status = default_status(ev->type);
-	buf_init(&json, LIMIT_FOLD_BYTES);
 	buf_init(&items, LIMIT_FOLD_BYTES);
 	if (event_is_terminal(ev->type))
 		item_list_join(&s->items, t, &items);
 	object.output = buf_sv(&items);
-	w = jw_begin(&json);
+	begin_event(out, type_name(ev));
+	json = out->len;
+	w = jw_begin(out);
 	jw_obj(&w);
 	jw_key_lit(&w, SV("type"));
 	jw_str_raw(&w, type_name(ev));
 	jw_key_lit(&w, SV("response"));
-	from = json.len;
+	from = out->len;
 	response_object_write(&object, &w);
-	if (event_is_terminal(ev->type) && !buf_error(&items))
-		keep_object(t, &json, from);
+	if (buf_error(&items))
+		out->error = -ENOBUFS;
+	else if (event_is_terminal(ev->type))
+		keep_object(t, out, from);
 	jw_ki64(&w, "sequence_number", s->sequence++);
 	jw_end(&w);
-	if (buf_error(&json) || buf_error(&items))
-		out->error = -ENOBUFS;
-	put_on_one_line(&json, 0);
-	sse_encode(out, type_name(ev), buf_sv(&json));
+	end_event(out, json);
 	buf_fini(&items);
-	buf_fini(&json);
 }
 
 static void send_created(struct turn *t, struct buf *out)
@@ -152,9 +170,7 @@ static void send_renumbered(struct turn *t, const struct event *ev, struct buf *
 	size_t from;
 	struct jw w;
 
-	buf_add_lit(out, "event: ");
-	buf_add_sv(out, ev->name);
-	buf_add_lit(out, "\ndata: ");
+	begin_event(out, ev->name);
 	from = out->len;
 	w = jw_begin(out);
 	jw_obj(&w);
@@ -166,8 +182,7 @@ static void send_renumbered(struct turn *t, const struct event *ev, struct buf *
 	}
 	jw_ki64(&w, "sequence_number", s->sequence++);
 	jw_end(&w);
-	put_on_one_line(out, from);
-	buf_add_lit(out, "\n\n");
+	end_event(out, from);
 }
 
 static void send_as_is(const struct event *ev, struct buf *out)

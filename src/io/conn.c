@@ -17,19 +17,27 @@ enum {
 
 static void flush(struct conn *c);
 
-/* One read buffer serves all connections: bytes are borrowed for the call only. */
-static _Thread_local char read_buffer[LIMIT_READ_CHUNK_BYTES];
-
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
-{
-	(void)handle;
-	(void)suggested;
-	*ret = uv_buf_init(read_buffer, sizeof(read_buffer));
-}
-
 static struct conn *conn_of(uv_stream_t *stream)
 {
 	return CONTAINER_OF(stream, struct conn, uv.stream);
+}
+
+/* One piece of memory serves all connections whose owners name no place: bytes are borrowed for the
+ * call only. */
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
+{
+	struct conn *c = conn_of((uv_stream_t *)handle);
+	size_t n = 0;
+	char *room = NULL;
+
+	(void)suggested;
+	if (c->state == CONN_OPEN && !c->tls && c->ops->on_room)
+		room = c->ops->on_room(c, &n);
+	if (!room) {
+		n = LIMIT_READ_CHUNK_BYTES;
+		room = loop_scratch(c->loop, LOOP_SCRATCH_READ, n);
+	}
+	*ret = uv_buf_init(room, (unsigned)n);
 }
 
 static void on_uv_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *bytes)

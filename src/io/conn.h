@@ -38,6 +38,11 @@ struct conn_ops {
 	void (*on_drain)(struct conn *c);
 	/* Last call: forget c. */
 	void (*on_closed)(struct conn *c, enum conn_end why);
+	/*
+	 * Or NULL: where the next bytes should be put, which on_read then gets in their place;
+	 * *ret_n how many at most. NULL: nowhere. Not asked with TLS.
+	 */
+	char *(*on_room)(struct conn *c, size_t *ret_n);
 };
 
 void conn_set_owner(struct conn *c, const struct conn_ops *ops, void *owner);

@@ -41,7 +41,7 @@ struct conn_tls {
 
 /* What OpenSSL has just written, of one connection; empty whenever others may run. */
 static _Thread_local struct {
-	char bytes[WIRE_BYTES];
+	char *bytes; /* the loop's, WIRE_BYTES of them */
 	size_t used;
 } wire;
 
@@ -52,6 +52,15 @@ static void keep_wire(struct conn_tls *t, size_t sent)
 {
 	buf_add(&t->sealed, wire.bytes + sent, wire.used - sent);
 	wire.used = 0;
+}
+
+static void add_to_wire(struct conn_tls *t, const char *bytes, size_t n)
+{
+	assert(n <= WIRE_BYTES - wire.used);
+	if (!wire.used)
+		wire.bytes = loop_scratch(t->conn->loop, LOOP_SCRATCH_WIRE, WIRE_BYTES);
+	memcpy(wire.bytes + wire.used, bytes, n);
+	wire.used += n;
 }
 
 static void fly(struct conn_tls *t)
@@ -126,14 +135,12 @@ static int on_bio_write(BIO *bio, const char *bytes, size_t n, size_t *ret)
 
 	BIO_clear_retry_flags(bio);
 	*ret = n;
-	if (n > sizeof(wire.bytes) - wire.used)
+	if (n > WIRE_BYTES - wire.used)
 		keep_wire(t, 0);
-	if (n > sizeof(wire.bytes)) {
+	if (n > WIRE_BYTES)
 		buf_add(&t->sealed, bytes, n);
-		return 1;
-	}
-	memcpy(wire.bytes + wire.used, bytes, n);
-	wire.used += n;
+	else
+		add_to_wire(t, bytes, n);
 	return 1;
 }
 
@@ -258,8 +265,7 @@ static void refuse_plain_http(struct conn_tls *t)
 		"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n"
 		"Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
 		sizeof(REFUSAL) - 1, REFUSAL);
-	memcpy(wire.bytes, answer.data, answer.len);
-	wire.used = answer.len;
+	add_to_wire(t, answer.data, answer.len);
 	buf_fini(&answer);
 	say_farewell(t);
 	tls_server_refused(t->server, t->conn->peer, "plain HTTP");
@@ -317,15 +323,15 @@ static bool may_read(const struct conn_tls *t)
 
 static void read_records(struct conn_tls *t)
 {
-	static _Thread_local char plain[RECORD_BYTES];
 	struct conn *c = t->conn;
+	char *plain = loop_scratch(c->loop, LOOP_SCRATCH_PLAIN, RECORD_BYTES);
 
 	assert(!wire.used);
 	while (may_read(t)) {
 		int n;
 
 		ERR_clear_error();
-		n = t->open ? SSL_read(t->ssl, plain, sizeof(plain)) : SSL_do_handshake(t->ssl);
+		n = t->open ? SSL_read(t->ssl, plain, RECORD_BYTES) : SSL_do_handshake(t->ssl);
 		if (n <= 0) {
 			note_no_bytes(t, n);
 			break;
@@ -412,8 +418,8 @@ void conn_tls_read_stop(struct conn *c)
 
 static bool seal(struct conn_tls *t)
 {
-	static _Thread_local char scratch[RECORD_BYTES];
 	struct conn *c = t->conn;
+	char *scratch = loop_scratch(c->loop, LOOP_SCRATCH_SEAL, RECORD_BYTES);
 
 	assert(!wire.used);
 	for (int i = 0; i < RECORDS && c->queued; i++) {

@@ -271,6 +271,17 @@ static void make_room(struct http_stream *s, size_t n)
 	buf_reserve(&s->body, (have < length / 4 ? have * 4 : (size_t)length) - s->body.len);
 }
 
+static int add_body(struct http_stream *s, struct sv bytes)
+{
+	if (bytes.p == s->body.data + s->body.len) { /* see on_conn_room() */
+		s->body.len += bytes.n;
+	} else {
+		make_room(s, bytes.n);
+		buf_add_sv(&s->body, bytes);
+	}
+	return buf_error(&s->body);
+}
+
 static int on_parser_body(void *ctx, struct sv bytes)
 {
 	struct http_stream *s = ctx;
@@ -284,9 +295,7 @@ static int on_parser_body(void *ctx, struct sv bytes)
 	if (s->inflater) {
 		err = inflater_feed(s->inflater, bytes, &s->body);
 	} else {
-		make_room(s, bytes.n);
-		buf_add_sv(&s->body, bytes);
-		err = buf_error(&s->body);
+		err = add_body(s, bytes);
 	}
 	if (!err && s->body.len > s->body_cap)
 		err = -ENOBUFS;
@@ -563,7 +572,26 @@ static void on_conn_closed(struct conn *c, enum conn_end why)
 	check_idle(server);
 }
 
-static const struct conn_ops conn_ops = {on_conn_read, on_conn_eof, on_conn_drain, on_conn_closed};
+/* A body that is kept as it comes is read to where it is kept. */
+static char *on_conn_room(struct conn *c, size_t *ret_n)
+{
+	struct http_connection *hc = conn_owner(c);
+	struct http_stream *s = hc->state == HTTP_BODY && !hc->pipeline.len ? hc->stream : NULL;
+	uint64_t n = s && s->answer == ANSWER_NONE ? http1_body_left(s->parser) : 0;
+
+	if (n == 0 || s->inflater)
+		return NULL;
+	if (n > LIMIT_READ_CHUNK_BYTES)
+		n = LIMIT_READ_CHUNK_BYTES;
+	make_room(s, (size_t)n);
+	if (buf_reserve(&s->body, (size_t)n))
+		return NULL;
+	*ret_n = (size_t)n;
+	return s->body.data + s->body.len;
+}
+
+static const struct conn_ops conn_ops = {
+	on_conn_read, on_conn_eof, on_conn_drain, on_conn_closed, on_conn_room};
 
 static void on_timeout(struct timer *t)
 {

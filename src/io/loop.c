@@ -41,6 +41,7 @@ struct loop {
 	bool closing;
 	struct deferred *deferred; /* last one first */
 	struct signal_watch *signals;
+	char *scratch[LOOP_SCRATCHES];
 };
 
 struct work {
@@ -345,8 +346,17 @@ void loop_free(struct loop *loop)
 	err = uv_loop_close(&loop->uv);
 	assert(err == 0);
 	(void)err;
+	for (int i = 0; i < LOOP_SCRATCHES; i++)
+		free(loop->scratch[i]);
 	free(loop->heap);
 	free(loop);
+}
+
+char *loop_scratch(struct loop *loop, enum loop_scratch which, size_t bytes)
+{
+	if (!loop->scratch[which])
+		loop->scratch[which] = mem_realloc(NULL, bytes);
+	return loop->scratch[which];
 }
 
 void loop_run(struct loop *loop)

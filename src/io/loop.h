@@ -8,6 +8,7 @@
 #include "base/mem.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct loop;
@@ -22,6 +23,19 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 /* For io/ only. */
 struct uv_loop_s *loop_uv(struct loop *loop);
+/*
+ * Memory that a callback works in, for io/ only: one piece of each kind, taken when it is first
+ * asked for and kept until loop_free(). bytes are the same at each call. Not thread-local: each
+ * thread of the pool would get, and touch, its own.
+ */
+enum loop_scratch {
+	LOOP_SCRATCH_READ,  /* what came from a socket */
+	LOOP_SCRATCH_PLAIN, /* what was in a TLS record */
+	LOOP_SCRATCH_SEAL,  /* what goes into one */
+	LOOP_SCRATCH_WIRE,  /* records that go out */
+	LOOP_SCRATCHES,
+};
+char *loop_scratch(struct loop *loop, enum loop_scratch which, size_t bytes);
 /* Monotonic milliseconds, cached at the start of the loop turn. */
 int64_t loop_now_ms(const struct loop *loop);
 

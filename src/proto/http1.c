@@ -624,6 +624,11 @@ void http1_parser_reset(struct http1_parser *p)
 	p->head = head;
 }
 
+uint64_t http1_body_left(const struct http1_parser *p)
+{
+	return p->state == STATE_SIZED ? p->remaining : 0;
+}
+
 bool http1_is_idle(const struct http1_parser *p)
 {
 	return p->state == STATE_HEAD && p->head.len == 0;

@@ -65,6 +65,8 @@ int http1_feed(struct http1_parser *p, struct sv chunk, size_t *ret_used,
 	struct http_fault *ret_fault) MUST_CHECK;
 /* Has any byte of a request head been seen since the last reset? */
 bool http1_is_idle(const struct http1_parser *p);
+/* Bytes that are missing of a body whose length the head told; 0 when none is being read. */
+uint64_t http1_body_left(const struct http1_parser *p);
 const struct http_request *http1_request(const struct http1_parser *p);
 
 /* Reason phrase: "Not Found"; "Unknown" for others. */

@@ -205,6 +205,27 @@ static void test_f64(void **state)
 	}
 }
 
+static void test_hash_of_long_texts(void **state)
+{
+	char text[200];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	for (size_t n = 0; n <= sizeof(text); n++) {
+		uint64_t whole = sv_hash_long(sv_make(text, n));
+
+		assert_true(whole == sv_hash_long(sv_make(text, n)));
+		assert_true(n == 0 || whole != sv_hash_long(sv_make(text, n - 1)));
+		for (size_t at = 0; at < n; at++) {
+			for (int bit = 0; bit < 8; bit++) {
+				text[at] = (char)('a' ^ 1 << bit);
+				assert_true(sv_hash_long(sv_make(text, n)) != whole);
+			}
+			text[at] = 'a';
+		}
+	}
+}
+
 static void test_hash(void **state)
 {
 	(void)state;
@@ -245,6 +266,7 @@ int main(void)
 		cmocka_unit_test(test_f64),
 		cmocka_unit_test(test_cut_copies_what_fits),
 		cmocka_unit_test(test_hash),
+		cmocka_unit_test(test_hash_of_long_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

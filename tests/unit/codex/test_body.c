@@ -443,6 +443,33 @@ static void test_derive_key(void **state)
 	}
 }
 
+/* Every byte of a long part counts, up to where it is cut. */
+static void test_derive_key_of_long_parts(void **state)
+{
+	enum { COUNTED = 64 * 1024, LENGTH = COUNTED + 100 };
+	static const char head[] = "{\"model\":\"m\",\"instructions\":";
+	char first[37], other[37];
+	struct buf request;
+	char *text;
+
+	(void)state;
+	buf_init(&request, MIB(1));
+	buf_add_cstr(&request, head);
+	buf_add_char(&request, '"');
+	while (request.len < sizeof(head) + LENGTH)
+		buf_add_char(&request, 'a');
+	buf_add_lit(&request, "\"}");
+	text = request.data + sizeof(head) - 1; /* with its quote */
+	codex_body_derive_key(parse(buf_sv(&request)), first);
+	for (size_t at = 1; at < LENGTH; at += at < 3000 ? 1 : 31) {
+		text[at] = 'b';
+		codex_body_derive_key(jv_trusted(buf_sv(&request)), other);
+		assert_int_equal(strcmp(first, other) == 0, at >= COUNTED);
+		text[at] = 'a';
+	}
+	buf_fini(&request);
+}
+
 /* Bodies of the real CLI: nothing changes natively; as a stranger's, tools and input still do not.
  */
 static void check_capture(const char *name)
@@ -494,6 +521,7 @@ int main(void)
 		cmocka_unit_test(test_every_part_rule),
 		cmocka_unit_test(test_too_big),
 		cmocka_unit_test(test_derive_key),
+		cmocka_unit_test(test_derive_key_of_long_parts),
 		cmocka_unit_test(test_captures),
 	};
 

@@ -248,6 +248,34 @@ static void test_big_bodies(void **state)
 	hang_up(&c);
 }
 
+/* Bodies are read to where they are kept: the next request's bytes must not get there. */
+static void test_request_behind_a_big_body(void **state)
+{
+	enum { SIZE = 300000 };
+	struct client c;
+	struct reply r;
+	struct buf bytes;
+
+	buf_init(&bytes, MIB(2));
+	for (int i = 0; i < 3; i++) {
+		buf_add_cstr(&bytes, POST("/echo", "300000"));
+		for (int at = 0; at < SIZE; at++)
+			buf_add_char(&bytes, (char)('a' + (at + i) % 26));
+	}
+	reply_init(&r);
+	dial(*state, &c);
+	assert_true(put(&c, buf_sv(&bytes)));
+	for (int i = 0; i < 3; i++) {
+		get_reply(&c, false, &r);
+		assert_int_equal(r.body.len, SIZE);
+		for (int at = 0; at < SIZE; at++)
+			assert_int_equal(r.body.data[at], 'a' + (at + i) % 26);
+	}
+	buf_fini(&bytes);
+	reply_fini(&r);
+	hang_up(&c);
+}
+
 static void gzip(struct sv plain, struct buf *out)
 {
 	z_stream z = {0};
@@ -681,6 +709,7 @@ int main(void)
 		SERVER_TEST(test_upgrade_to_h2c_is_ignored),
 		SERVER_TEST(test_expect_continue),
 		SERVER_TEST(test_big_bodies),
+		SERVER_TEST(test_request_behind_a_big_body),
 		SERVER_TEST(test_encoded_bodies),
 		SERVER_TEST(test_limits_and_their_statuses),
 		SERVER_TEST(test_fault_behind_good_requests),
