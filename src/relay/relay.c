@@ -450,6 +450,7 @@ static int start(struct relay *r)
 	loop_on_signal(r->loop, SIGTERM, on_terminate, r);
 	loop_on_signal(r->loop, SIGINT, on_terminate, r);
 	loop_on_signal(r->loop, SIGHUP, on_hangup, r);
+	mem_drop_start_code();
 	log_started(r);
 	return 0;
 }

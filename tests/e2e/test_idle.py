@@ -11,6 +11,7 @@ from relaylib import NATIVE, QUIET, TIMEOUT, in_parallel, native_body, release_b
 
 SETTLE_SECONDS = 5
 WATCHED_SECONDS = 32  # anything that is done twice a minute is seen
+MEMORY_KIB = 10 * 1024  # before the first request
 OWN_MEMORY_KIB = 5 * 1024  # of its own; pages of programs and libraries are shared
 BODY_BYTES = 10 << 20
 
@@ -41,6 +42,8 @@ def test_an_idle_relay_is_not_woken(start_relay):
 
 def test_an_idle_relay_is_small(start_relay):
     relay = start_relay(binary=release_binary())
+    assert relay.health()["ok"] is True
+    assert relay.memory_kib("VmRSS") < MEMORY_KIB
     relay.responses("hello")
     assert relay.memory_kib("RssAnon") < OWN_MEMORY_KIB
 
