@@ -26,7 +26,8 @@ const run = promisify(execFile);
 
 export async function temporaryDir(t) {
 	const dir = await mkdtemp(path.join(os.tmpdir(), "relay-clients-"));
-	t.after(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
+	// Hooks run in the order in which they were registered: those that end who writes there are yet to come.
+	t.after(() => t.after(() => rm(dir, { recursive: true, force: true, maxRetries: 3 })));
 	return dir;
 }
 
