@@ -33,8 +33,8 @@ void *mem_try_alloc(size_t size) MUST_CHECK;
 void mem_keep_free(void);
 /*
  * Once, when a server has started: the pages of the program and of its libraries that hold code and
- * constants leave the process. Those that it needs from now on come back when they are touched, from
- * the system's cache of files; most were needed only to load libraries and to set them up.
+ * constants leave the process. Those that it needs from now on come back when they are touched,
+ * from the system's cache of files; most were needed only to load libraries and to set them up.
  */
 void mem_drop_start_code(void);
 
