@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 struct fetch_pool {
+	struct dialer *dialer;
 	struct fetch_curl_pool *curl;
 	struct fetch_http1_pool *http1;
 };
@@ -186,10 +187,13 @@ struct sv fetch_header(const struct fetch *f, struct sv name)
 
 struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options *options)
 {
+	const struct dialer_options dialing = {
+		.ca_file = options->ca_file, .proxy = options->proxy};
 	struct fetch_pool *p = mem_zalloc(sizeof(*p));
 
+	p->dialer = dialer_new(loop, &dialing);
 	p->curl = fetch_curl_pool_new(loop, options);
-	p->http1 = fetch_http1_pool_new(loop, options);
+	p->http1 = fetch_http1_pool_new(loop, options, p->dialer);
 	return p;
 }
 
@@ -199,5 +203,11 @@ void fetch_pool_free(struct fetch_pool *p)
 		return;
 	fetch_http1_pool_free(p->http1);
 	fetch_curl_pool_free(p->curl);
+	dialer_free(p->dialer);
 	free(p);
+}
+
+struct dialer *fetch_pool_dialer(struct fetch_pool *p)
+{
+	return p->dialer;
 }

@@ -17,6 +17,7 @@
 #include "io/loop.h"
 #include "proto/http1.h"
 
+struct dialer;
 struct fetch_pool;
 struct fetch;
 
@@ -34,6 +35,9 @@ struct fetch_pool *fetch_pool_new(struct loop *loop, const struct fetch_options 
 /* Cancels what runs; not inside a callback of a fetch. The loop closes the sockets' handles in its
  * next turn. */
 void fetch_pool_free(struct fetch_pool *p);
+/* For streams to where its requests go: certificates, sessions and proxy are shared. Lives as long
+ * as the pool. */
+struct dialer *fetch_pool_dialer(struct fetch_pool *p);
 
 enum fetch_outcome {
 	FETCH_OK,	 /* complete response, as far as HTTP framing tells: also when the peer

@@ -1,6 +1,5 @@
 #include "io/fetch_http1.h"
 
-#include "io/dial.h"
 #include "io/fetch_engine.h"
 #include "io/kept_conns.h"
 #include "io/request_head.h"
@@ -664,10 +663,8 @@ static bool reaches(void *dialer, const char *url)
 }
 
 struct fetch_http1_pool *fetch_http1_pool_new(
-	struct loop *loop, const struct fetch_options *options)
+	struct loop *loop, const struct fetch_options *options, struct dialer *dialer)
 {
-	const struct dialer_options dialing = {
-		.ca_file = options->ca_file, .proxy = options->proxy};
 	size_t idle_connections = DEFAULT_IDLE_CONNECTIONS;
 	struct fetch_http1_pool *p;
 
@@ -675,7 +672,7 @@ struct fetch_http1_pool *fetch_http1_pool_new(
 		return NULL;
 	p = mem_zalloc(sizeof(*p));
 	p->loop = loop;
-	p->dialer = dialer_new(loop, &dialing);
+	p->dialer = dialer;
 	p->takes_tls = !options->http2;
 	if (options->idle_connections)
 		idle_connections = (size_t)options->idle_connections;
@@ -696,6 +693,5 @@ void fetch_http1_pool_free(struct fetch_http1_pool *p)
 	while (p->spare)
 		fetch_destroy(p->spare);
 	kept_conns_free(p->conns);
-	dialer_free(p->dialer);
 	free(p);
 }

@@ -10,14 +10,16 @@
 #ifndef IO_FETCH_HTTP1_H
 #define IO_FETCH_HTTP1_H
 
+#include "io/dial.h"
 #include "io/fetch.h"
 
 struct fetch_http1_pool;
 
-/* NULL when all is libcurl's: options want all requests to go somewhere else than their URL says.
+/* The dialer outlives it. NULL when all is libcurl's: options want all requests to go somewhere
+ * else than their URL says.
  */
 struct fetch_http1_pool *fetch_http1_pool_new(
-	struct loop *loop, const struct fetch_options *options);
+	struct loop *loop, const struct fetch_options *options, struct dialer *dialer);
 void fetch_http1_pool_free(struct fetch_http1_pool *p);
 /* NULL: the request is libcurl's, by its URL or its proxy, or because HTTP/2 may be spoken. */
 struct fetch *fetch_http1_start(struct fetch_http1_pool *p, const struct fetch_request *r,

@@ -20,7 +20,6 @@
 #include "slots/slot_env.h"
 
 struct continuation;
-struct dialer;
 struct socket_pool;
 struct exchange;
 struct openclaw_gateways;
@@ -49,7 +48,6 @@ struct relay {
 	struct conf *conf_at_start; /* what keys that need a restart still have */
 	struct slot_table *slots;
 	struct fetch_pool *pool;
-	struct dialer *dialer;
 	struct socket_pool *upstream_sockets; /* kept open between turns */
 	struct upkeep *upkeep;		      /* usage and models of all slots */
 	struct http_server *server;

@@ -1,7 +1,6 @@
 #include "relay/transport.h"
 
 #include "base/clock.h"
-#include "io/fetch_conf.h"
 #include "relay/relay.h"
 #include "slots/show.h"
 #include "slots/slot_table.h"
@@ -44,21 +43,13 @@ void transport_choose(const struct relay *relay, const struct conf *conf,
 
 void transport_start(struct relay *relay)
 {
-	struct fetch_options fetch = fetch_conf_options(relay->conf);
-	const struct dialer_options options = {.ca_file = fetch.ca_file, .proxy = fetch.proxy};
-
-	relay->dialer = dialer_new(relay->loop, &options);
-	relay->upstream_sockets = socket_pool_new(relay->loop, relay->dialer);
+	relay->upstream_sockets = socket_pool_new(relay->loop, fetch_pool_dialer(relay->pool));
 }
 
 void transport_stop(struct relay *relay)
 {
-	if (!relay->upstream_sockets)
-		return;
 	socket_pool_free(relay->upstream_sockets);
 	relay->upstream_sockets = NULL;
-	dialer_free(relay->dialer);
-	relay->dialer = NULL;
 }
 
 static bool is_of_slots(void *arg, struct sv slot, struct sv grant)

@@ -17,6 +17,7 @@ struct relay;
 void transport_choose(const struct relay *relay, const struct conf *conf,
 	const struct client *client, const struct turn *turn, struct upstream_request *r);
 
+/* The relay has its pool, which dials; it is freed after transport_stop(). */
 void transport_start(struct relay *relay);
 /* No attempt runs any more. */
 void transport_stop(struct relay *relay);
