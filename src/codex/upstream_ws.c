@@ -34,6 +34,7 @@ struct upstream_ws {
 	unsigned busy; /* our functions on the stack that will touch us again */
 	unsigned tries;
 	struct timer idle;
+	int64_t active_ms; /* when something was last said, by either side */
 
 	/* What other tries are made from; dropped, and the token wiped, with the first event. */
 	struct upstream_request request;
@@ -143,6 +144,11 @@ static void fall_back(struct upstream_ws *u)
 		upstream_pause(u->http);
 }
 
+static void touch(struct upstream_ws *u)
+{
+	u->active_ms = loop_now_ms(u->loop);
+}
+
 /* False: it is too large for a frame. */
 static bool send_frame(struct upstream_ws *u)
 {
@@ -162,6 +168,7 @@ static bool send_frame(struct upstream_ws *u)
 	if (fits) {
 		memory->id[0] = '\0';
 		ws_socket_send(u->socket, buf_sv(&frame));
+		touch(u);
 		timer_start(&u->idle, u->request.idle_timeout_ms);
 	}
 	buf_fini(&frame);
@@ -398,7 +405,7 @@ static void on_message(void *user, struct buf *text)
 	struct buf kept = {.data = NULL};
 
 	enter(u);
-	timer_start(&u->idle, u->request.idle_timeout_ms);
+	touch(u);
 	if (event_parse(buf_sv(text), SV_NONE, &ev) < 0) {
 		end_with(u, FAILURE_PROTOCOL, "an event is not valid JSON");
 	} else {
@@ -468,10 +475,15 @@ static const struct ws_socket_ops socket_ops = {on_open, on_message, on_gone};
 static void on_idle(struct timer *t)
 {
 	struct upstream_ws *u = CONTAINER_OF(t, struct upstream_ws, idle);
+	int64_t left_ms;
 
 	/* Silence of ours. */
-	if (u->paused) {
-		timer_start(t, u->request.idle_timeout_ms);
+	if (u->paused)
+		touch(u);
+	/* Messages only note the time: the timer is not moved for each of them. */
+	left_ms = u->active_ms + u->request.idle_timeout_ms - loop_now_ms(u->loop);
+	if (left_ms > 0) {
+		timer_start(t, left_ms);
 		return;
 	}
 	enter(u);
@@ -545,6 +557,7 @@ static void resume_events(struct upstream *base)
 	if (!u->paused)
 		return;
 	u->paused = false;
+	touch(u);
 	if (u->http)
 		upstream_resume(u->http);
 	else if (u->socket)
