@@ -97,7 +97,7 @@ bool event_is_preamble(enum event_type type)
 /* More tokens than any answer has: sums of counts stay whole numbers that JSON clients can read. */
 #define MOST_TOKENS (INT64_C(1) << 50)
 
-static int64_t count_of(struct jv number)
+int64_t event_token_count(struct jv number)
 {
 	int64_t value;
 
@@ -106,27 +106,35 @@ static int64_t count_of(struct jv number)
 	return value;
 }
 
+void event_usage_pick(struct jv usage, struct jv ret[USAGE_MEMBERS])
+{
+	static const struct sv keys[USAGE_MEMBERS] = {
+		[USAGE_INPUT] = {"input_tokens", 12},
+		[USAGE_INPUT_DETAILS] = {"input_tokens_details", 20},
+		[USAGE_OUTPUT] = {"output_tokens", 13},
+		[USAGE_OUTPUT_DETAILS] = {"output_tokens_details", 21},
+		[USAGE_TOTAL] = {"total_tokens", 12},
+	};
+
+	jv_pick(usage, keys, USAGE_MEMBERS, ret);
+}
+
 struct usage event_usage_read(struct jv usage)
 {
-	static const struct sv keys[] = {
-		{"input_tokens", 12},
-		{"input_tokens_details", 20},
-		{"output_tokens", 13},
-		{"output_tokens_details", 21},
-		{"total_tokens", 12},
-	};
-	struct jv member[ARRAY_LEN(keys)];
+	struct jv member[USAGE_MEMBERS];
 	struct usage u = {.known = jv_is(usage, JV_OBJECT)};
 
 	if (!u.known)
 		return u;
-	jv_pick(usage, keys, ARRAY_LEN(keys), member);
-	u.input_tokens = count_of(member[0]);
-	u.cached_tokens = count_of(jv_get(member[1], SV("cached_tokens")));
-	u.output_tokens = count_of(member[2]);
-	u.reasoning_tokens = count_of(jv_get(member[3], SV("reasoning_tokens")));
-	u.total_tokens =
-		jv_exists(member[4]) ? count_of(member[4]) : u.input_tokens + u.output_tokens;
+	event_usage_pick(usage, member);
+	u.input_tokens = event_token_count(member[USAGE_INPUT]);
+	u.cached_tokens =
+		event_token_count(jv_get(member[USAGE_INPUT_DETAILS], SV("cached_tokens")));
+	u.output_tokens = event_token_count(member[USAGE_OUTPUT]);
+	u.reasoning_tokens =
+		event_token_count(jv_get(member[USAGE_OUTPUT_DETAILS], SV("reasoning_tokens")));
+	u.total_tokens = jv_exists(member[USAGE_TOTAL]) ? event_token_count(member[USAGE_TOTAL])
+							: u.input_tokens + u.output_tokens;
 	return u;
 }
 

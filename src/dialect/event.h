@@ -80,4 +80,17 @@ struct usage event_usage(const struct event *ev);
 /* The same from the usage object itself. */
 struct usage event_usage_read(struct jv usage);
 
+/* The members of a usage object; missing ones do not exist. */
+enum usage_member {
+	USAGE_INPUT,
+	USAGE_INPUT_DETAILS,
+	USAGE_OUTPUT,
+	USAGE_OUTPUT_DETAILS,
+	USAGE_TOTAL,
+	USAGE_MEMBERS,
+};
+void event_usage_pick(struct jv usage, struct jv ret[USAGE_MEMBERS]);
+/* 0 for what is no count of tokens, and for more than any answer has (2^50). */
+int64_t event_token_count(struct jv number);
+
 #endif

@@ -215,43 +215,29 @@ static void write_detail(struct jw *w, struct jv details, struct sv key)
 	jw_end(w);
 }
 
-/* Bounded, so that two can be added. */
-static int64_t count_of(struct jv number)
-{
-	int64_t value;
-
-	return jv_i64(number, &value) || value < 0 || value > INT64_MAX / 2 ? 0 : value;
-}
-
 /* SDKs require both detail objects (PROTOCOL 4). */
 void response_usage_write(struct jv upstream, struct jw *w)
 {
-	static const struct sv keys[] = {
-		{"input_tokens", 12},
-		{"input_tokens_details", 20},
-		{"output_tokens", 13},
-		{"output_tokens_details", 21},
-		{"total_tokens", 12},
-	};
-	struct jv member[ARRAY_LEN(keys)];
+	struct jv member[USAGE_MEMBERS];
 	int64_t input, output;
 
 	if (!jv_is(upstream, JV_OBJECT)) {
 		jw_null(w);
 		return;
 	}
-	jv_pick(upstream, keys, ARRAY_LEN(keys), member);
-	input = count_of(member[0]);
-	output = count_of(member[2]);
+	event_usage_pick(upstream, member);
+	input = event_token_count(member[USAGE_INPUT]);
+	output = event_token_count(member[USAGE_OUTPUT]);
 	jw_obj(w);
 	jw_ki64(w, "input_tokens", input);
 	jw_key_lit(w, SV("input_tokens_details"));
-	write_detail(w, member[1], SV("cached_tokens"));
+	write_detail(w, member[USAGE_INPUT_DETAILS], SV("cached_tokens"));
 	jw_ki64(w, "output_tokens", output);
 	jw_key_lit(w, SV("output_tokens_details"));
-	write_detail(w, member[3], SV("reasoning_tokens"));
+	write_detail(w, member[USAGE_OUTPUT_DETAILS], SV("reasoning_tokens"));
 	jw_ki64(w, "total_tokens",
-		jv_is(member[4], JV_NUMBER) ? count_of(member[4]) : input + output);
+		jv_is(member[USAGE_TOTAL], JV_NUMBER) ? event_token_count(member[USAGE_TOTAL])
+						      : input + output);
 	jw_end(w);
 }
 
